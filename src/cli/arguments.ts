@@ -1,0 +1,84 @@
+/** Reading arguments: each throws what commander shows as one line, with exit code 2. */
+
+import { InvalidArgumentError, Option } from 'commander';
+import { parseDifficulty } from '../engine/difficulty.js';
+import { LIMITS } from '../engine/limits.js';
+import { parseAddress } from '../wire/address.js';
+
+/** An option that the environment may give too: `--clock-speed` is HOURCOIN_CLOCK_SPEED. */
+export function option(flags: string, description: string): Option {
+  const made = new Option(flags, description);
+  return made.env(`HOURCOIN_${made.name().toUpperCase().replaceAll('-', '_')}`);
+}
+
+/** HOST:PORT to listen at. */
+export function listenAddress(text: string): string {
+  if (parseAddress(text) === undefined) throw new InvalidArgumentError('Write HOST:PORT, as in 127.0.0.1:8080.');
+  return text;
+}
+
+/** HOST:PORT or `off`. */
+export function listenAddressOrOff(text: string): string {
+  return text === 'off' ? text : listenAddress(text);
+}
+
+/** Where a validator is: `host:port`, or `grpc://host:port`. */
+export function validatorAddress(text: string): string {
+  const address = parseAddress(text.replace(/^grpc:\/\//, ''));
+  if (address === undefined || address.port === 0) {
+    throw new InvalidArgumentError('Write host:port for JSON/TCP or grpc://host:port for gRPC.');
+  }
+  return text;
+}
+
+/** Where a validator is, on gRPC. */
+export function grpcAddress(text: string): string {
+  if (!text.startsWith('grpc://')) throw new InvalidArgumentError('This needs gRPC: write grpc://host:port.');
+  return validatorAddress(text);
+}
+
+/** A difficulty. */
+export function difficulty(text: string): bigint {
+  const value = parseDifficulty(text);
+  if (value === undefined) throw new InvalidArgumentError('Write 0x hexadecimal or decimal, 1 to 2^128 - 1.');
+  return value;
+}
+
+/** A miner id or an address. */
+export function name(text: string): string {
+  if (text === '' || Buffer.byteLength(text) > LIMITS.minerIdBytes) {
+    throw new InvalidArgumentError(`Write 1 to ${LIMITS.minerIdBytes} bytes of UTF-8.`);
+  }
+  return text;
+}
+
+/** A whole number within bounds. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
+/** How many times as fast as real time. */
+export function clockSpeed(text: string): number {
+  const value = /^[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value > 0 && value <= 1_000_000)) throw new InvalidArgumentError('Write a number above 0, at most 1000000.');
+  return value;
+}
+
+/** A hash: 64 hexadecimal digits. */
+export function hash(text: string): Buffer {
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) throw new InvalidArgumentError('Write 64 hexadecimal digits.');
+  return Buffer.from(text, 'hex');
+}
+
+/** A block: an index, a hash or `tip`. */
+export function blockName(text: string): { index: number } | { hash: Buffer } | 'tip' {
+  if (text === 'tip') return text;
+  if (/^[0-9a-fA-F]{64}$/.test(text)) return { hash: Buffer.from(text, 'hex') };
+  if (/^[0-9]{1,10}$/.test(text) && Number(text) <= 0xffff_ffff) return { index: Number(text) };
+  throw new InvalidArgumentError('Write an index, a hash of 64 hexadecimal digits, or tip.');
+}

@@ -1,0 +1,29 @@
+/** The log of the programs: pino on stderr, pretty on a terminal and JSON elsewhere. */
+
+import { pino } from 'pino';
+import type { Log } from '../server/log.js';
+import { harmless } from './text.js';
+
+/** What may be logged, the most first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** A log on stderr. Texts of peers are made harmless in it. */
+export async function makeLog(level: LogLevel): Promise<Log> {
+  const destination = process.stderr.isTTY
+    ? (await import('pino-pretty')).default({
+        destination: 2,
+        sync: true,
+        ignore: 'pid,hostname',
+        colorize: process.stderr.hasColors(),
+      })
+    : pino.destination({ fd: 2, sync: true });
+  const logger = pino({ level, base: null }, destination);
+  return {
+    debug: (text) => logger.isLevelEnabled('debug') && logger.debug(harmless(text)),
+    info: (text) => logger.info(harmless(text)),
+    warn: (text) => logger.warn(harmless(text)),
+    error: (text) => logger.error(harmless(text)),
+  };
+}

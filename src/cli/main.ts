@@ -1,0 +1,205 @@
+#!/usr/bin/env node
+/** `hourcoin`: one command a file; here are their arguments, and how they end. */
+
+import { readFileSync } from 'node:fs';
+import { Argument, Command, CommanderError } from 'commander';
+import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../client/connect.js';
+import { ConnectionError, DEFAULT_TIMEOUT_MS } from '../client/errors.js';
+import { Fault } from '../engine/fault.js';
+import { DEFAULT_MAX_ATTEMPTS } from '../miner/search.js';
+import { StoreError } from '../store/store.js';
+import { StartError } from '../validator-server.js';
+import * as read from './arguments.js';
+import { ExitError } from './exit.js';
+import { LOG_LEVELS } from './log.js';
+
+const DATA = './hourcoin-data';
+
+async function main(): Promise<void> {
+  // Whoever reads our output may have gone: that is no reason to end.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  // An empty variable, or a flag that is off, is as good as none.
+  for (const [name, value] of Object.entries(process.env)) {
+    if (name.startsWith('HOURCOIN_') && (value === '' || value === 'false')) delete process.env[name];
+  }
+  try {
+    await program().parseAsync();
+  } catch (error) {
+    process.exitCode = end(error);
+  }
+  // What is left over, such as a connection that is closing, must not keep the process.
+  await Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve))),
+  );
+  process.exit();
+}
+
+/** Says how it ended where that is not said yet, and gives the exit code. */
+function end(error: unknown): number {
+  // commander has printed its line; `--help` and `--version` are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const expected =
+    error instanceof ExitError ||
+    error instanceof StartError ||
+    error instanceof StoreError ||
+    error instanceof ConnectionError ||
+    error instanceof Fault;
+  const text = expected ? error.message : error instanceof Error ? error.stack : String(error);
+  process.stderr.write(`error: ${text}\n`);
+  return error instanceof ExitError ? error.code : 1;
+}
+
+function program(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('hourcoin')
+    .description('A blockchain paced by time: keep a chain, mine blocks, look at both.')
+    .version(version)
+    .exitOverride()
+    .showSuggestionAfterError(false)
+    .addHelpText('after', '\nEvery option can be given in the environment too: --clock-speed is HOURCOIN_CLOCK_SPEED.');
+  addValidator(program);
+  addMiner(program);
+  addStatus(program);
+  addBlock(program);
+  addVerify(program);
+  addDemo(program);
+  return program;
+}
+
+function addValidator(program: Command): void {
+  program
+    .command('validator')
+    .description('keep a chain, judge blocks and serve miners, until Ctrl-C')
+    .addArgument(
+      new Argument('[address]', 'where to serve JSON/TCP').argParser(read.listenAddress).default(DEFAULT_JSON_TCP),
+    )
+    .addArgument(
+      new Argument(
+        '[difficulty]',
+        "what a hash must meet, 0x hexadecimal or decimal (default: the chain's, or 0x and 30 F)",
+      ).argParser(read.difficulty),
+    )
+    .addOption(
+      read
+        .option('--grpc <address>', 'where to serve gRPC, or "off"')
+        .argParser(read.listenAddressOrOff)
+        .default('127.0.0.1:50051'),
+    )
+    .addOption(read.option('--data <dir>', 'the data folder').default(DATA))
+    .addOption(
+      read.option('--timescale <scale>', "how time is counted (default: the chain's, or tai)").choices(['tai', 'utc']),
+    )
+    .addOption(read.option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'))
+    .addOption(
+      read
+        .option('--clock-speed <x>', "run the clock x times as fast, for trying out (default: the chain's, or 1)")
+        .argParser(read.clockSpeed),
+    )
+    .addOption(
+      read.option(
+        '--allow-clock-behind',
+        "start although the system's clock stands before times that the chain has used",
+      ),
+    )
+    .action(async (address, difficulty, options) => {
+      const { runValidator } = await import('./validator.js');
+      await runValidator({ address, difficulty, ...options });
+    });
+}
+
+function addMiner(program: Command): void {
+  program
+    .command('miner')
+    .description('mine blocks, until Ctrl-C')
+    .addArgument(new Argument('[miner-id]', 'who mines (default: miner_ and a random number)').argParser(read.name))
+    .addArgument(
+      new Argument('[validator]', 'host:port, or grpc://host:port')
+        .argParser(read.validatorAddress)
+        .default(DEFAULT_JSON_TCP),
+    )
+    .addArgument(new Argument('[reward-address]', 'who is paid (default: the miner id)').argParser(read.name))
+    .addOption(read.option('--blocks <n>', 'stop after the nth accepted block').argParser(read.integer(1, 1e9)))
+    .addOption(
+      read
+        .option('--timeout <ms>', 'how long to wait for an answer')
+        .argParser(read.integer(1, 3_600_000))
+        .default(DEFAULT_TIMEOUT_MS),
+    )
+    .addOption(
+      read
+        .option('--max-attempts <n>', 'how many timestamps to try against the tonce')
+        .argParser(read.integer(1, 1e9))
+        .default(DEFAULT_MAX_ATTEMPTS),
+    )
+    .addOption(
+      read
+        .option('--index <n>', 'the next block, on a validator that does not tell it')
+        .argParser(read.integer(0, 0xffff_ffff)),
+    )
+    .addOption(
+      read.option('--prev-hash <hex>', "the tip's hash, on a validator that does not tell it").argParser(read.hash),
+    )
+    .action(async (minerId, validator, rewardAddress, options) => {
+      const { runMiner } = await import('./miner.js');
+      await runMiner({ minerId, validator, rewardAddress, ...options });
+    });
+}
+
+function addStatus(program: Command): void {
+  program
+    .command('status')
+    .description('show what a validator says of itself')
+    .addArgument(
+      new Argument('[validator]', 'host:port, or grpc://host:port')
+        .argParser(read.validatorAddress)
+        .default(DEFAULT_JSON_TCP),
+    )
+    .addOption(read.option('--json', 'print JSON'))
+    .action(async (validator, { json }) => {
+      const { runStatus } = await import('./status.js');
+      await runStatus(validator, json === true);
+    });
+}
+
+function addBlock(program: Command): void {
+  program
+    .command('block')
+    .description("show a block of a validator's chain")
+    .addArgument(new Argument('<block>', 'an index, a hash, or "tip"').argParser(read.blockName))
+    .addArgument(new Argument('[validator]', 'grpc://host:port').argParser(read.grpcAddress).default(DEFAULT_GRPC))
+    .addOption(read.option('--json', 'print JSON'))
+    .action(async (block, validator, { json }) => {
+      const { runBlock } = await import('./block.js');
+      await runBlock(block, validator, json === true);
+    });
+}
+
+function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .description('replay every block of a data folder, and say whether the chain is sound')
+    .addOption(read.option('--data <dir>', 'the data folder').default(DATA))
+    .action(async ({ data }) => {
+      const { runVerify } = await import('./verify.js');
+      await runVerify(data);
+    });
+}
+
+function addDemo(program: Command): void {
+  program
+    .command('demo')
+    .description(
+      'a whole network for a while: a validator and miners on both protocols, on a fast clock, in a temporary folder',
+    )
+    .addOption(read.option('--miners <n>', 'how many miners').argParser(read.integer(1, 100)).default(5))
+    .addOption(read.option('--clock-speed <x>', 'how fast the clock runs').argParser(read.clockSpeed).default(600))
+    .addOption(read.option('--seconds <s>', 'how long it runs').argParser(read.integer(1, 86_400)).default(60))
+    .action(async (options) => {
+      const { runDemo } = await import('./demo.js');
+      await runDemo(options);
+    });
+}
+
+await main();

@@ -1,0 +1,19 @@
+/** Which client an address asks for. */
+
+import { parseAddress } from '../wire/address.js';
+import { GrpcClient } from './grpc.js';
+import { JsonTcpClient } from './json-tcp.js';
+
+/** Where the validator listens for JSON/TCP unless it is told otherwise. */
+export const DEFAULT_JSON_TCP = '127.0.0.1:8080';
+
+/** Where it listens for gRPC. */
+export const DEFAULT_GRPC = 'grpc://127.0.0.1:50051';
+
+/** `host:port` is JSON/TCP, `grpc://host:port` is gRPC; undefined where the text is neither. `timeout`: of a call, milliseconds. */
+export function connectTo(text: string, timeout?: number): JsonTcpClient | GrpcClient | undefined {
+  const grpc = text.startsWith('grpc://');
+  const address = parseAddress(grpc ? text.slice('grpc://'.length) : text);
+  if (address === undefined || address.port === 0) return undefined;
+  return grpc ? new GrpcClient(address, timeout) : new JsonTcpClient(address, timeout);
+}

@@ -1,0 +1,142 @@
+/**
+ * A validator over JSON/TCP (spec, section 1): one kept connection, made when it is needed; requests are pipelined, each in one write, and
+ * answered in order. It also speaks to a deployed validator.
+ */
+
+import { connect, type Socket } from 'node:net';
+import type { Block } from '../../gen/hourcoin/v1/block.js';
+import type {
+  CheckLockoutResponse,
+  GetBlockchainInfoResponse,
+  RoundInfo,
+  SubmitBlockResponse,
+} from '../../gen/hourcoin/v1/validator_service.js';
+import { cancelled, Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
+import type { CallOptions, Validator } from '../validator/validator.js';
+import { type Address, formatAddress } from '../wire/address.js';
+import {
+  blockchainInfoFromJson,
+  blockResultFromJson,
+  lockoutStatusFromJson,
+  roundInfoFromJson,
+} from '../wire/answers.js';
+import { FrameReader, frame } from '../wire/frames.js';
+import { type Request, requestToJson } from '../wire/requests.js';
+import { ConnectionError, DEFAULT_TIMEOUT_MS } from './errors.js';
+
+/** A request that was sent. */
+interface Waiting {
+  answer(bytes: Buffer): void;
+  fail(error: Error): void;
+}
+
+export class JsonTcpClient implements Validator {
+  private connection: Connection | undefined;
+
+  /** `timeout`: how long a call, connecting included, waits for its answer, milliseconds. */
+  constructor(
+    private readonly address: Address,
+    private readonly timeout = DEFAULT_TIMEOUT_MS,
+  ) {}
+
+  getRoundInfo(minerId: string, options?: CallOptions): Promise<RoundInfo> {
+    return this.call({ call: 'GetRoundInfo', minerId }, roundInfoFromJson, options);
+  }
+
+  submitBlock(minerId: string, block: Block, options?: CallOptions): Promise<SubmitBlockResponse> {
+    return this.call({ call: 'SubmitBlock', minerId, block }, blockResultFromJson, options);
+  }
+
+  checkLockout(minerId: string, options?: CallOptions): Promise<CheckLockoutResponse> {
+    return this.call({ call: 'CheckLockout', minerId }, lockoutStatusFromJson, options);
+  }
+
+  getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
+    return this.call({ call: 'GetBlockchainInfo' }, blockchainInfoFromJson, options);
+  }
+
+  /** Closes the connection; calls that wait are failed. The next call makes a new one. */
+  close(): void {
+    this.connection?.fail(new ConnectionError('the client was closed'));
+    this.connection = undefined;
+  }
+
+  private async call<T>(request: Request, read: (bytes: Buffer) => T, options?: CallOptions): Promise<T> {
+    if (options?.signal?.aborted) throw cancelled();
+    if (this.connection === undefined || this.connection.failed) this.connection = new Connection(this.address);
+    const bytes = await this.connection.ask(requestToJson(request), this.timeout, options?.signal);
+    try {
+      return read(bytes);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      throw new ConnectionError(`${formatAddress(this.address)} sent what is no answer: ${(error as Error).message}`);
+    }
+  }
+}
+
+/** One connection: what was asked and not answered yet, in order. */
+class Connection {
+  failed = false;
+  private readonly socket: Socket;
+  private readonly frames = new FrameReader(LIMITS.messageBytes);
+  private readonly waiting: Waiting[] = [];
+
+  constructor(private readonly address: Address) {
+    this.socket = connect({ host: address.host, port: address.port, noDelay: true });
+    this.socket.on('data', (chunk) => this.read(chunk));
+    this.socket.on('error', (error) => this.fail(new ConnectionError(this.problem(error))));
+    this.socket.on('close', () => this.fail(new ConnectionError(`${formatAddress(address)} closed the connection`)));
+  }
+
+  ask(text: string, timeout: number, signal: AbortSignal | undefined): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      // Answers come in order: when one is given up, those behind it can no longer be told apart.
+      const abort = (): void => this.fail(cancelled());
+      const late = new ConnectionError(`${formatAddress(this.address)} did not answer within ${timeout} ms`);
+      const timer = setTimeout(() => this.fail(late), timeout);
+      const settle = <V>(done: (value: V) => void) => {
+        return (value: V) => {
+          clearTimeout(timer);
+          signal?.removeEventListener('abort', abort);
+          done(value);
+        };
+      };
+      signal?.addEventListener('abort', abort);
+      this.waiting.push({ answer: settle(resolve), fail: settle(reject) });
+      this.socket.write(frame(text));
+    });
+  }
+
+  fail(error: Error): void {
+    if (this.failed) return;
+    this.failed = true;
+    this.socket.destroy();
+    for (const { fail } of this.waiting.splice(0)) fail(error);
+  }
+
+  private read(chunk: Buffer): void {
+    this.frames.push(chunk);
+    for (;;) {
+      const next = this.frames.next();
+      if (next === undefined) return;
+      const request = Buffer.isBuffer(next) ? this.waiting.shift() : undefined;
+      if (request === undefined) {
+        this.fail(new ConnectionError(`${formatAddress(this.address)} does not speak the protocol`));
+        return;
+      }
+      // The reader's bytes are good until the next piece arrives, and the answer is read later.
+      request.answer(Buffer.from(next as Buffer));
+    }
+  }
+
+  private problem(error: NodeJS.ErrnoException): string {
+    const what = {
+      ECONNREFUSED: 'nobody listens there',
+      ENOTFOUND: 'no such host',
+      ECONNRESET: 'the connection was reset',
+    };
+    const known = what[error.code as keyof typeof what] ?? error.message;
+    return `cannot reach ${formatAddress(this.address)}: ${known || error.code}`;
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What keeps an input from being judged. A rejected block is an answer, never a fault; a broken invariant is a plain Error, and ends
+ * the process. `reason` is stable: clients match on it.
+ */
+
+/** The reasons, for every wire. wire/faults.ts maps them to what each protocol says. */
+export type FaultReason =
+  /** The message is not one of the protocol's. */
+  | 'MALFORMED'
+  /** Something in it is larger than the limits allow. */
+  | 'LIMIT_EXCEEDED'
+  /** What was asked for does not exist. */
+  | 'NOT_FOUND'
+  /** Too much is waiting to be judged, or watched; later it may be taken. */
+  | 'OVERLOADED'
+  /** The validator is stopping, or its store has failed; another one, or this one later, may take it. */
+  | 'UNAVAILABLE'
+  /** The caller gave up before it was judged. */
+  | 'CANCELLED';
+
+/** Thrown where an input is not judged; nothing is used up. The message says what to do where that is not plain. */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+
+  constructor(
+    readonly reason: FaultReason,
+    message: string,
+    /** The field that is wrong, as protobuf names it: `block.transactions`. */
+    readonly field = '',
+  ) {
+    super(message);
+  }
+}
+
+/** The fault of a caller that gave up. */
+export function cancelled(): Fault {
+  return new Fault('CANCELLED', 'the call was cancelled before it was answered');
+}

@@ -1,0 +1,33 @@
+/** What a miner does, for whoever shows it. */
+
+import type { Block } from '../../gen/hourcoin/v1/block.js';
+import type { RoundInfo, SubmitBlockResponse } from '../../gen/hourcoin/v1/validator_service.js';
+
+export type MinerEvent =
+  /** The validator has answered, for the first time or again. */
+  | { readonly type: 'connected'; readonly round: RoundInfo }
+  /** It cannot be reached, or did not take a block; it is asked again after some milliseconds. */
+  | { readonly type: 'disconnected'; readonly error: Error; readonly retryMs: number }
+  /** It tells no tip, as the deployed validators do not: index and previous hash are the miner's own. */
+  | { readonly type: 'deployed-validator'; readonly index: number; readonly prevBlockHash: Buffer }
+  /** The host's clock differs from the validator's by more than the window; ahead where positive, milliseconds. */
+  | { readonly type: 'clock-differs'; readonly aheadMs: bigint }
+  /** A block is begun. */
+  | { readonly type: 'mining'; readonly index: number; readonly tonce: number; readonly secondsRemaining: bigint }
+  /** None of the timestamps that were tried meets the tonce. */
+  | { readonly type: 'no-timestamp'; readonly tried: number }
+  | { readonly type: 'timestamp'; readonly timestamp: bigint }
+  | { readonly type: 'mined'; readonly block: Block }
+  | { readonly type: 'submitting' }
+  /** A new round has come before the block was done. */
+  | { readonly type: 'overtaken' }
+  /** Where the answer was lost, `verdict` is undefined: the chain shows the block. */
+  | { readonly type: 'accepted'; readonly block: Block; readonly verdict: SubmitBlockResponse | undefined }
+  | { readonly type: 'rejected'; readonly block: Block; readonly verdict: SubmitBlockResponse }
+  /** A lockout is waited for: seconds of the validator's clock, milliseconds of real time. */
+  | { readonly type: 'lockout'; readonly seconds: bigint; readonly waitMs: number }
+  /** The attempt is used up: the next round is waited for. */
+  | { readonly type: 'next-round' };
+
+/** Hears what happens. Must not throw. */
+export type MinerObserver = (event: MinerEvent) => void;

@@ -1,0 +1,310 @@
+/**
+ * The mining loop (spec, sections 7 and 8): wait for the lockout, take the round, make a block, submit it; go on whatever falls over. Index,
+ * previous hash, difficulty, time and pace are the validator's.
+ */
+
+import type { Block } from '../../gen/hourcoin/v1/block.js';
+import {
+  ChainCode,
+  type RoundInfo,
+  type SubmitBlockResponse,
+  SubmitResult,
+  Timescale,
+} from '../../gen/hourcoin/v1/validator_service.js';
+import { Backoff } from '../client/backoff.js';
+import { NO_HASH } from '../engine/bytes.js';
+import { parseDifficulty } from '../engine/difficulty.js';
+import { WINDOW_FUTURE_MS, WINDOW_PAST_MS } from '../engine/step.js';
+import { systemTime } from '../time/clock.js';
+import { systemTimer, type Timer } from '../time/timer.js';
+import type { ChainValidator, Validator } from '../validator/validator.js';
+import type { MinerObserver } from './events.js';
+import { PolledRounds, type Rounds, type ToldRound, WatchedRounds } from './rounds.js';
+import { coinbase, DEFAULT_MAX_ATTEMPTS, findNonce, findTimestamp } from './search.js';
+
+/** How a miner mines. */
+export interface MiningOptions {
+  /** Who is paid; the miner's id unless it is given. */
+  readonly rewardAddress?: string | undefined;
+  /** Stop after this many accepted blocks; never unless it is given. */
+  readonly blocks?: number | undefined;
+  /** How many timestamps are tried for one that meets the tonce: 100,000 unless it is given. */
+  readonly maxAttempts?: number | undefined;
+  /** For a validator that does not tell its tip: the index of the block to make, 0 unless it is given. */
+  readonly index?: number | undefined;
+  /** For such a validator: the tip's hash, 32 bytes; zeros unless it is given. */
+  readonly prevHash?: Buffer | undefined;
+  /** Stops the miner. */
+  readonly signal?: AbortSignal | undefined;
+  /** Hears what happens. */
+  readonly onEvent?: MinerObserver | undefined;
+}
+
+/** What a deployed miner waits after a rejection, milliseconds (spec, section 7). */
+const REJECTED_MS = 5_000n;
+
+/** A block that is not on the tip used nothing up: the miner goes on at once on the new one. */
+const OFF_TIP: readonly ChainCode[] = [
+  ChainCode.MISMATCHED_INDEX,
+  ChainCode.MISMATCHED_PREVIOUS_HASH,
+  ChainCode.ACHRONOLOGICAL_TIMESTAMP,
+  ChainCode.INVALID_GENESIS_BLOCK_FORMAT,
+];
+
+/** A block's place in the chain, as the validator tells it or, where it does not, as the miner was told. */
+interface Place {
+  readonly index: number;
+  readonly prevBlockHash: Buffer;
+}
+
+export class Miner {
+  private readonly signal: AbortSignal;
+  private readonly stopped = new AbortController();
+  private readonly observe: MinerObserver;
+  private readonly rounds: Rounds;
+  private readonly backoff = new Backoff();
+  private connected = false;
+  private accepted = 0;
+  /** Where the next block goes, on a validator that does not tell. */
+  private ownPlace: Place;
+  private saidDeployed = false;
+  private saidClock = false;
+
+  constructor(
+    private readonly validator: Validator | ChainValidator,
+    private readonly minerId: string,
+    private readonly options: MiningOptions = {},
+    private readonly timer: Timer = systemTimer,
+  ) {
+    const { signal } = this.stopped;
+    this.signal = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
+    this.observe = options.onEvent ?? (() => {});
+    this.ownPlace = { index: options.index ?? 0, prevBlockHash: options.prevHash ?? NO_HASH };
+    this.rounds =
+      'watchRounds' in validator
+        ? new WatchedRounds(validator, minerId, timer, this.signal)
+        : new PolledRounds(validator, minerId, timer);
+  }
+
+  /** Mines until it is stopped or has made its blocks. Resolves to the number of blocks that were accepted. */
+  async run(): Promise<number> {
+    try {
+      let round = await this.untilAnswered(() => this.firstRound());
+      while (!this.isDone()) {
+        if (await this.waitForLockout(round)) round = await this.untilAnswered(() => this.rounds.latest(this.signal));
+        round = await this.mine(round);
+      }
+    } catch (error) {
+      if (!this.signal.aborted) throw error;
+    } finally {
+      this.stopped.abort();
+    }
+    return this.accepted;
+  }
+
+  /** Makes one block for a round and no more; undefined where no timestamp meets the tonce or a new round comes first. */
+  async makeOne(round: ToldRound): Promise<Block | undefined> {
+    try {
+      return await this.makeBlock(round);
+    } finally {
+      this.stopped.abort();
+    }
+  }
+
+  private async makeBlock(round: ToldRound): Promise<Block | undefined> {
+    const { info } = round;
+    const { index, prevBlockHash } = this.placeOf(info);
+    const tonce = info.tonce ?? 1;
+    this.observe({ type: 'mining', index, tonce, secondsRemaining: info.challengeSecondsRemaining });
+
+    const now = this.validatorTime(round);
+    const afterTip = (info.tipTimestamp ?? -1n) + 1n;
+    const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.options;
+    const timestamp = findTimestamp(now > afterTip ? now : afterTip, tonce, maxAttempts);
+    if (timestamp === undefined) {
+      this.observe({ type: 'no-timestamp', tried: maxAttempts });
+      await this.pause(REJECTED_MS, info);
+      return undefined;
+    }
+    this.observe({ type: 'timestamp', timestamp });
+
+    const transactions = [coinbase(this.options.rewardAddress ?? this.minerId, timestamp)];
+    const template = { index, timestamp, prevBlockHash, transactions };
+    const block = await this.search(round, template);
+    if (block === undefined) return undefined;
+    this.observe({ type: 'mined', block });
+    // A timestamp too far ahead of the validator's clock is kept until the clock is near.
+    const ahead = timestamp - WINDOW_FUTURE_MS / 2n - this.validatorTime(round);
+    if (ahead > 0n) await this.pause(ahead, info);
+    return block;
+  }
+
+  /** Searches the nonce until it is found, a new round has come or the timestamp grows too old for the window. */
+  private async search(round: ToldRound, template: Omit<Block, 'hash' | 'nonce'>): Promise<Block | undefined> {
+    const difficulty = parseDifficulty(round.info.difficulty);
+    if (difficulty === undefined)
+      throw new Error(`the validator's difficulty cannot be read: ${round.info.difficulty}`);
+    const found = new AbortController();
+    let overtaken = false;
+    const newRound = this.rounds.after(round, AbortSignal.any([found.signal, this.signal])).then(
+      () => {
+        overtaken = true;
+      },
+      // The validator cannot be reached: that shows when the block is submitted.
+      () => {},
+    );
+    const goOn = (): boolean =>
+      !overtaken && !this.signal.aborted && this.validatorTime(round) - template.timestamp < WINDOW_PAST_MS / 2n;
+    const block = await findNonce(template, difficulty, goOn);
+    found.abort();
+    await newRound;
+    this.signal.throwIfAborted();
+    if (overtaken) this.observe({ type: 'overtaken' });
+    return overtaken ? undefined : block;
+  }
+
+  private async firstRound(): Promise<ToldRound> {
+    const asked = this.timer.now();
+    const round = await this.rounds.latest(this.signal);
+    this.compareClocks(round, BigInt(Math.ceil(round.at - asked)));
+    return round;
+  }
+
+  /** Waits while the miner is in lockout. Returns whether it was. */
+  private async waitForLockout({ info }: ToldRound): Promise<boolean> {
+    for (let waited = false; ; waited = true) {
+      const { isLocked, secondsRemaining } = await this.untilAnswered(() =>
+        this.validator.checkLockout(this.minerId, { signal: this.signal }),
+      );
+      if (!isLocked) return waited;
+      // The seconds are rounded down.
+      const waitMs = (Number(secondsRemaining) + 1) * (1_000 / info.clockSpeed);
+      this.observe({ type: 'lockout', seconds: secondsRemaining, waitMs });
+      await this.timer.sleep(waitMs, this.signal);
+    }
+  }
+
+  /** Makes a block for a round and submits it. Returns the round to go on with. */
+  private async mine(round: ToldRound): Promise<ToldRound> {
+    const block = await this.makeBlock(round);
+    if (block === undefined) return this.untilAnswered(() => this.rounds.latest(this.signal));
+    this.observe({ type: 'submitting' });
+    let verdict: SubmitBlockResponse;
+    try {
+      verdict = await this.validator.submitBlock(this.minerId, block, { signal: this.signal });
+    } catch (error) {
+      return this.afterLostAnswer(block, error);
+    }
+    if (verdict.result === SubmitResult.ACCEPTED) {
+      this.accept(block, verdict);
+      return round;
+    }
+    this.observe({ type: 'rejected', block, verdict });
+    return this.afterRejection(round, verdict);
+  }
+
+  private async afterRejection(round: ToldRound, { result, code }: SubmitBlockResponse): Promise<ToldRound> {
+    // The loop looks at the lockout before it goes on.
+    if (result === SubmitResult.REJECTED_MINER_IN_LOCKOUT) return round;
+    if (OFF_TIP.includes(code) && round.info.round > 0n) {
+      const next = await this.untilAnswered(() => this.newerThan(round));
+      if (next !== undefined) return next;
+    }
+    if (round.info.round === 0n) {
+      await this.pause(REJECTED_MS, round.info);
+      return this.untilAnswered(() => this.rounds.latest(this.signal));
+    }
+    this.observe({ type: 'next-round' });
+    return this.untilAnswered(() => this.rounds.after(round, this.signal));
+  }
+
+  /** The tip has moved: the new round, at once where it can be asked for, else as soon as it is told. */
+  private async newerThan(round: ToldRound): Promise<ToldRound | undefined> {
+    if ('watchRounds' in this.validator) return this.rounds.after(round, this.signal);
+    const now = await this.rounds.latest(this.signal);
+    return now.info.nextIndex === round.info.nextIndex ? undefined : now;
+  }
+
+  /** The block may have been accepted: the chain, or a lockout that was not there before, shows it. */
+  private async afterLostAnswer(block: Block, error: unknown): Promise<ToldRound> {
+    await this.retryLater(error);
+    const round = await this.untilAnswered(() => this.rounds.latest(this.signal));
+    const onTip = block.hash.equals(round.info.prevBlockHash);
+    const { isLocked } = await this.untilAnswered(() =>
+      this.validator.checkLockout(this.minerId, { signal: this.signal }),
+    );
+    if (onTip || isLocked) this.accept(block, undefined);
+    return round;
+  }
+
+  private accept(block: Block, verdict: SubmitBlockResponse | undefined): void {
+    this.accepted++;
+    this.ownPlace = { index: block.index + 1, prevBlockHash: block.hash };
+    this.observe({ type: 'accepted', block, verdict });
+  }
+
+  private isDone(): boolean {
+    return this.accepted >= (this.options.blocks ?? Number.POSITIVE_INFINITY);
+  }
+
+  private placeOf({ round, nextIndex, prevBlockHash }: RoundInfo): Place {
+    if (round > 0n) return { index: nextIndex, prevBlockHash };
+    if (!this.saidDeployed) {
+      this.saidDeployed = true;
+      this.observe({ type: 'deployed-validator', ...this.ownPlace });
+    }
+    return this.ownPlace;
+  }
+
+  /** The validator's clock now: what it told, and the time that has passed since at its pace. */
+  private validatorTime({ info, at }: ToldRound): bigint {
+    if (info.round > 0n) return info.serverTime + BigInt(Math.floor((this.timer.now() - at) * info.clockSpeed));
+    // A deployed validator does not tell its time. One on UTC refuses TAI, one on TAI takes both while its tip is old enough; a round
+    // that begins in the future of UTC is one on TAI (spec, section 3).
+    const utc = systemTime(Timescale.UTC);
+    return info.roundStart > utc ? systemTime(Timescale.TAI) : utc;
+  }
+
+  /** Warns where a block made by the host's clock would be refused. `doubt`: how long the answer took, milliseconds. */
+  private compareClocks({ info }: ToldRound, doubt: bigint): void {
+    if (this.saidClock || info.round === 0n || info.clockSpeed !== 1) return;
+    const aheadMs = systemTime(info.timescale) - info.serverTime;
+    if (aheadMs <= WINDOW_FUTURE_MS + doubt && aheadMs >= -WINDOW_PAST_MS) return;
+    this.saidClock = true;
+    this.observe({ type: 'clock-differs', aheadMs });
+  }
+
+  /** Waits some milliseconds of the validator's clock. */
+  private pause(ms: bigint, { clockSpeed }: RoundInfo): Promise<void> {
+    return this.timer.sleep(Number(ms) / clockSpeed, this.signal);
+  }
+
+  /** Asks until there is an answer, with growing waits between. */
+  private async untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        const answer = await ask();
+        this.backoff.reset();
+        await this.sayConnected();
+        return answer;
+      } catch (error) {
+        await this.retryLater(error);
+      }
+    }
+  }
+
+  private async sayConnected(): Promise<void> {
+    if (this.connected) return;
+    this.connected = true;
+    const { info } = await this.rounds.latest(this.signal);
+    this.observe({ type: 'connected', round: info });
+  }
+
+  private async retryLater(error: unknown): Promise<void> {
+    this.signal.throwIfAborted();
+    this.connected = false;
+    const retryMs = this.backoff.next();
+    this.observe({ type: 'disconnected', error: error instanceof Error ? error : new Error(String(error)), retryMs });
+    await this.timer.sleep(retryMs, this.signal);
+  }
+}

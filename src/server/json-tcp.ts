@@ -1,0 +1,271 @@
+/** Serves a validator on JSON/TCP (spec, sections 1, 2, 7 and 8): frames in any pieces, answers in order, one write each. */
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
+import type { Validator } from '../validator/validator.js';
+import { type Address, formatAddress } from '../wire/address.js';
+import {
+  blockchainInfoToJson,
+  blockResultToJson,
+  errorToJson,
+  lockoutStatusToJson,
+  notTakenToJson,
+  roundInfoToJson,
+} from '../wire/answers.js';
+import { checkSubmission } from '../wire/checks.js';
+import { type BadFrame, FrameReader, frame } from '../wire/frames.js';
+import { type Request, requestFromJson } from '../wire/requests.js';
+import type { Log } from './log.js';
+
+/** How long a read that found the validator overloaded waits before it asks again, milliseconds. */
+const SLOW_DOWN_MS = 50;
+
+export class JsonTcpServer {
+  private readonly server: Server;
+  private readonly connections = new Set<Connection>();
+  /** Bytes of frames that have not arrived whole, over all connections. */
+  private unfinished = 0;
+
+  constructor(
+    private readonly validator: Validator,
+    private readonly log: Log,
+  ) {
+    // Half-open: a client that has shut its side down still gets its answers.
+    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
+    this.server.maxConnections = LIMITS.connections;
+  }
+
+  /** Listens, and says where. */
+  async listen({ host, port }: Address): Promise<Address> {
+    await new Promise<void>((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen({ host, port }, () => {
+        this.server.off('error', reject);
+        resolve();
+      });
+    });
+    // Out of file descriptors, say: those who are connected are served on.
+    this.server.on('error', (error) => this.log.warn(`A connection was refused: ${error.message}`));
+    return { host, port: (this.server.address() as AddressInfo).port };
+  }
+
+  /** Takes no more connections and no more requests; those that were taken are still answered. */
+  stopTaking(): void {
+    this.server.close();
+    for (const connection of this.connections) connection.stopTaking();
+  }
+
+  /** Closes every connection once what was taken is answered, at the latest after some milliseconds. */
+  async close(graceMs: number): Promise<void> {
+    this.stopTaking();
+    const closed = [...this.connections].map((connection) => connection.closed);
+    await Promise.race([Promise.all(closed), sleep(graceMs, undefined, { ref: false })]);
+    for (const connection of this.connections) connection.destroy();
+  }
+
+  private accept(socket: Socket): void {
+    const { remoteAddress, remotePort } = socket;
+    // Gone before it was looked at.
+    if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy();
+    this.log.debug(`New connection from: ${formatAddress({ host: remoteAddress, port: remotePort })}`);
+    const connection = new Connection(
+      socket,
+      (bytes) => this.answerOrClose(bytes),
+      (change) => this.hold(change),
+    );
+    this.connections.add(connection);
+    void connection.closed.then(() => this.connections.delete(connection));
+  }
+
+  /** Counts unfinished bytes that a connection holds more, or less. False where there are too many. */
+  private hold(change: number): boolean {
+    this.unfinished += change;
+    return change <= 0 || this.unfinished <= LIMITS.unfinishedFrameBytes;
+  }
+
+  /** Answers a frame; undefined closes the connection instead. Never rejects: a defect is logged, and costs one connection. */
+  private async answerOrClose(bytes: Buffer): Promise<string | undefined> {
+    try {
+      return await this.answer(bytes);
+    } catch (error) {
+      this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`);
+      return undefined;
+    }
+  }
+
+  private async answer(bytes: Buffer): Promise<string | undefined> {
+    let request: Request;
+    try {
+      request = requestFromJson(bytes);
+    } catch (error) {
+      if (error instanceof Fault) return errorToJson(error.message);
+      throw error;
+    }
+    if (request.call === 'SubmitBlock') return this.submit(request);
+    for (;;) {
+      try {
+        return await this.ask(request);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        // An Error here would end a deployed miner: it is made to wait (spec, section 8, "Connections").
+        if (error.reason !== 'OVERLOADED') return undefined;
+        await sleep(SLOW_DOWN_MS);
+      }
+    }
+  }
+
+  private async submit({ minerId, block }: Extract<Request, { call: 'SubmitBlock' }>): Promise<string> {
+    try {
+      checkSubmission(minerId, block);
+      return blockResultToJson(await this.validator.submitBlock(minerId, block));
+    } catch (error) {
+      // An Error here would drive a deployed miner into a hot loop (spec, section 7).
+      if (error instanceof Fault) return notTakenToJson(error.message);
+      throw error;
+    }
+  }
+
+  private async ask(request: Exclude<Request, { call: 'SubmitBlock' }>): Promise<string> {
+    switch (request.call) {
+      case 'GetRoundInfo':
+        return roundInfoToJson(await this.validator.getRoundInfo(request.minerId));
+      case 'CheckLockout':
+        return lockoutStatusToJson(await this.validator.checkLockout(request.minerId));
+      case 'GetBlockchainInfo':
+        return blockchainInfoToJson(await this.validator.getBlockchainInfo());
+    }
+  }
+}
+
+/** A place in the order of answers: filled when its request is answered. */
+interface Slot {
+  answer: Buffer | 'close' | undefined;
+}
+
+/** One client. Requests are answered in the order in which they came; a client that does not read is not read from. */
+class Connection {
+  /** Resolves when the connection is gone. Never rejects. */
+  readonly closed: Promise<void>;
+  private readonly frames = new FrameReader(LIMITS.messageBytes);
+  private readonly slots: Slot[] = [];
+  /** No more frames are looked at. */
+  private done = false;
+  /** The client sends no more. */
+  private ended = false;
+  private unfinished = 0;
+  private frameTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly answer: (bytes: Buffer) => Promise<string | undefined>,
+    private readonly hold: (change: number) => boolean,
+  ) {
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.done = true;
+        clearTimeout(this.frameTimer);
+        this.hold(-this.unfinished);
+        resolve();
+      });
+    });
+    // The close that follows says all there is to say.
+    socket.on('error', () => {});
+    socket.setTimeout(LIMITS.idleMs, () => socket.destroy());
+    socket.on('data', (chunk) => {
+      if (this.done) return;
+      this.frames.push(chunk);
+      this.readFrames();
+    });
+    socket.on('drain', () => this.readFrames());
+    socket.on('end', () => {
+      this.ended = true;
+      this.readFrames();
+    });
+  }
+
+  stopTaking(): void {
+    this.finish();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Looks at the frames that have arrived, as long as the client reads its answers. */
+  private readFrames(): void {
+    while (!this.done) {
+      if (this.slots.length >= LIMITS.pipelinedRequests || this.socket.writableLength > LIMITS.unreadAnswerBytes) {
+        this.socket.pause();
+        break;
+      }
+      const next = this.frames.next();
+      if (next === undefined) {
+        if (this.ended) this.finish();
+        else this.socket.resume();
+        break;
+      }
+      if (Buffer.isBuffer(next)) this.take(next);
+      else this.refuse(next);
+    }
+    this.countUnfinished();
+  }
+
+  private take(bytes: Buffer): void {
+    const slot: Slot = { answer: undefined };
+    this.slots.push(slot);
+    void this.answer(bytes).then((text) => this.fill(slot, text === undefined ? 'close' : frame(text)));
+  }
+
+  private refuse(bad: BadFrame): void {
+    // The deployed validator closes without a word; "too long" is told (spec, section 8, "Connections").
+    const text = errorToJson(`Frame too long: at most ${LIMITS.messageBytes} bytes of JSON`);
+    if (bad === 'too long') this.slots.push({ answer: frame(text) });
+    this.finish();
+  }
+
+  private fill(slot: Slot, answer: Buffer | 'close'): void {
+    slot.answer = answer;
+    if (this.slots[0] !== slot) return;
+    this.socket.cork();
+    while (this.slots[0]?.answer !== undefined) {
+      const { answer } = this.slots.shift() as Slot;
+      if (answer === 'close') {
+        this.slots.length = 0;
+        this.done = true;
+      } else if (answer !== undefined) this.socket.write(answer);
+    }
+    this.socket.uncork();
+    if (this.done) this.finish();
+    else this.readFrames();
+  }
+
+  /** Reads no more requests, answers those that were taken, and shuts our side down. */
+  private finish(): void {
+    this.done = true;
+    clearTimeout(this.frameTimer);
+    if (this.slots.some(({ answer }) => answer === undefined)) return;
+    for (const { answer } of this.slots.splice(0)) if (Buffer.isBuffer(answer)) this.socket.write(answer);
+    if (this.socket.writableEnded) return;
+    this.socket.end();
+    // What still arrives is thrown away for a while: closing on it would reset the connection and lose the last answer.
+    this.socket.resume();
+    const timer = setTimeout(() => this.socket.destroy(), LIMITS.drainMs);
+    this.socket.once('close', () => clearTimeout(timer));
+  }
+
+  /** Bounds how much, and how long, a frame that has not arrived whole may keep. */
+  private countUnfinished(): void {
+    const { waiting } = this.done ? { waiting: 0 } : this.frames;
+    const change = waiting - this.unfinished;
+    this.unfinished = waiting;
+    if (!this.hold(change)) return void this.socket.destroy();
+    const dripping = waiting > 0 && !this.socket.isPaused();
+    if (!dripping || change < 0) {
+      clearTimeout(this.frameTimer);
+      this.frameTimer = undefined;
+    }
+    if (dripping) this.frameTimer ??= setTimeout(() => this.socket.destroy(), LIMITS.frameMs).unref();
+  }
+}

@@ -1,0 +1,91 @@
+/** A data folder: who may write to it, and whether its file can be opened at all. */
+
+import { spawnSync } from 'node:child_process';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { tryLock } from 'fs-native-extensions';
+import { StoreError } from './store.js';
+
+const DATA_FILE = 'data.mdb';
+const LOCK_FILE = 'validator.lock';
+
+/** Makes the folder where there is none, and locks it for one writer. Returns what gives the lock back. */
+export function lockFolder(folder: string): () => void {
+  let file: number;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    file = openSync(join(folder, LOCK_FILE), 'a+', 0o600);
+  } catch (error) {
+    throw new StoreError(`cannot use the data folder ${folder}: ${reason(error)}`);
+  }
+  // The system lets go of the lock however the process ends: nothing stale is left behind.
+  if (tryLock(file)) return () => closeSync(file);
+  closeSync(file);
+  throw new StoreError(
+    `the data folder ${folder} is in use by another validator: stop that one, or choose another with --data`,
+  );
+}
+
+/** Whether there is a data file. */
+export function hasData(folder: string): boolean {
+  return existsSync(join(folder, DATA_FILE));
+}
+
+/** LMDB's two meta pages, as lmdb 3 lays them out. */
+const MAGIC = 0xbeefc0de;
+const META = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152, bytes: 160 };
+
+/**
+ * Throws a StoreError where the data file is not LMDB's or is cut short: LMDB maps the file into memory, and a page that is not there would
+ * end the process without a word.
+ */
+export function checkDataFile(folder: string): void {
+  const file = openSync(join(folder, DATA_FILE), 'r');
+  try {
+    const first = readMeta(file, 0);
+    const second = first && readMeta(file, first.pageSize);
+    if (first === undefined || second === undefined) throw damaged(folder, 'it does not begin as a database does');
+    const { pageSize, lastPage } = second.transaction > first.transaction ? second : first;
+    const whole = fstatSync(file).size >= (Number(lastPage) + 1) * pageSize;
+    // A last page that was never used may be missing: a process that may die finds out.
+    if (!whole && !canBeRead(folder)) throw damaged(folder, 'it is cut short');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** The error of a folder whose data cannot be used. */
+export function damaged(folder: string, what: string): StoreError {
+  return new StoreError(
+    `the data in ${folder} is damaged (${what}): restore it from a copy, or start anew with another --data`,
+  );
+}
+
+/** An error in a few words. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+interface Meta {
+  readonly pageSize: number;
+  readonly lastPage: bigint;
+  readonly transaction: bigint;
+}
+
+function readMeta(file: number, at: number): Meta | undefined {
+  const bytes = Buffer.alloc(META.bytes);
+  if (readSync(file, bytes, 0, META.bytes, at) < META.bytes || bytes.readUInt32LE(META.magic) !== MAGIC)
+    return undefined;
+  const pageSize = bytes.readUInt32LE(META.pageSize);
+  return {
+    pageSize,
+    lastPage: bytes.readBigUInt64LE(META.lastPage),
+    transaction: bytes.readBigUInt64LE(META.transaction),
+  };
+}
+
+function canBeRead(folder: string): boolean {
+  const reader = fileURLToPath(new URL('./read-all.js', import.meta.url));
+  return spawnSync(process.execPath, [reader, folder], { stdio: 'ignore' }).status === 0;
+}

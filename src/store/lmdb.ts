@@ -1,0 +1,307 @@
+/** The durable store: LMDB in a data folder, one atomic and synced transaction a commit. records.ts says what lies in it. */
+
+import { type Database, open } from 'lmdb';
+import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
+import { exactUnits } from '../engine/exact.js';
+import type { KnownOutput, OutputStatus } from '../engine/rules.js';
+import {
+  type ChainParameters,
+  type Change,
+  initialState,
+  LOCKOUT_MS,
+  type State,
+  type StoredBlock,
+} from '../engine/state.js';
+import { checkDataFile, damaged, hasData, lockFolder, reason } from './folder.js';
+import * as records from './records.js';
+import { key, NOT_SPENT, seal, type Table, textKey, u32, u64, unseal } from './records.js';
+import {
+  type Balance,
+  DamageError,
+  type MinerRecord,
+  type OwnedOutput,
+  type Store,
+  type StoredChain,
+  StoreError,
+} from './store.js';
+
+/** What is written in this version, and the only format that is read. */
+export const FORMAT = 1;
+
+/** How many attempts and lockouts that are over a commit deletes: more wait for the next. */
+const SWEEP = 1_000;
+
+export class LmdbStore implements Store {
+  private chain: Omit<StoredChain, 'stamp'> | undefined;
+  private progress: records.Progress = { stamp: 0n, round: 1n, roundStart: 0n, height: 0, outputs: 0n };
+
+  private constructor(
+    private readonly database: Database<Buffer, Buffer>,
+    private readonly unlock: () => void,
+  ) {}
+
+  /** Opens a data folder for its one writer, and makes it where there is none. Throws a StoreError that says what to do. */
+  static open(folder: string): LmdbStore {
+    const unlock = lockFolder(folder);
+    try {
+      if (hasData(folder)) checkDataFile(folder);
+      return LmdbStore.openDatabase(folder, false, unlock);
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  /** Opens a data folder to read it, beside a validator that may be writing to it. */
+  static openReadOnly(folder: string): LmdbStore {
+    if (!hasData(folder)) throw new StoreError(`there is no chain in ${folder}`);
+    checkDataFile(folder);
+    return LmdbStore.openDatabase(folder, true, () => {});
+  }
+
+  private static openDatabase(folder: string, readOnly: boolean, unlock: () => void): LmdbStore {
+    let database: Database<Buffer, Buffer>;
+    try {
+      // Without overlappingSync a commit is on the disk when it resolves.
+      database = open<Buffer, Buffer>({
+        path: folder,
+        readOnly,
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        overlappingSync: false,
+        noSubdir: false,
+      });
+    } catch (error) {
+      throw damaged(folder, reason(error));
+    }
+    const store = new LmdbStore(database, unlock);
+    try {
+      store.readHeader(folder);
+      return store;
+    } catch (error) {
+      void database.close();
+      throw error instanceof StoreError && !(error instanceof DamageError) ? error : damaged(folder, reason(error));
+    }
+  }
+
+  private readHeader(folder: string): void {
+    const format = this.get('F')?.readUInt32BE(0);
+    if (format === undefined) return;
+    if (format !== FORMAT) {
+      const remedy = format > FORMAT ? 'use a newer version of hourcoin' : 'use an older version of hourcoin';
+      throw new StoreError(
+        `the data in ${folder} has format ${format}, this version reads format ${FORMAT}: ${remedy}`,
+      );
+    }
+    this.chain = records.decodeParameters(this.must('P'));
+    this.progress = records.decodeProgress(this.must('S'));
+  }
+
+  get stored(): StoredChain | undefined {
+    return this.chain && { ...this.chain, stamp: this.progress.stamp };
+  }
+
+  /** How many outputs were ever made on the chain. */
+  get outputCount(): bigint {
+    return this.progress.outputs;
+  }
+
+  async begin(parameters: ChainParameters, clockSpeed: number): Promise<void> {
+    const { firstRoundStart } = parameters;
+    const progress = { ...this.progress, stamp: firstRoundStart, roundStart: firstRoundStart };
+    await this.database.transaction(() => {
+      this.put(key('F'), u32(FORMAT));
+      this.put(key('P'), records.encodeParameters(parameters, clockSpeed));
+      this.put(key('S'), records.encodeProgress(progress));
+    });
+    this.chain = { parameters, clockSpeed };
+    this.progress = progress;
+  }
+
+  loadState(): State {
+    if (this.chain === undefined) throw new Error('the chain has not begun');
+    const state = initialState(this.chain.parameters);
+    const { height, round, roundStart, stamp } = this.progress;
+    state.round = { number: round, start: roundStart, attempts: new Set(this.texts(key('T', u64(round)))) };
+    // In the order of their keys: that of the lockouts' ends.
+    for (const [recordKey, minerId] of this.range(key('L', u64(stamp + 1n)), records.after(key('L')))) {
+      state.lockouts.set(minerId.toString(), recordKey.readBigUInt64BE(1));
+    }
+    state.height = height;
+    const tip = height > 0 ? this.block(height - 1)?.block : undefined;
+    if (height > 0 && tip === undefined) throw new DamageError(`block #${height - 1} is missing`);
+    state.tip = tip && { hash: tip.hash, timestamp: tip.timestamp };
+    return state;
+  }
+
+  async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
+    this.progress = await this.database.transaction(() => {
+      let { round, roundStart, height, outputs } = this.progress;
+      let attempts: string[] = [];
+      for (const change of changes) {
+        switch (change.type) {
+          case 'attempt':
+            attempts.push(change.minerId);
+            break;
+          case 'round':
+            round = change.number;
+            roundStart = change.start;
+            attempts = [];
+            break;
+          case 'block':
+            outputs = this.putBlock(change.accepted, change.outputs.made, change.outputs.spent, outputs);
+            this.putLockout(change.accepted.acceptedAt + LOCKOUT_MS, change.accepted.minerId);
+            round = change.accepted.round + 1n;
+            roundStart = change.accepted.acceptedAt;
+            height = change.accepted.block.index + 1;
+            attempts = [];
+        }
+      }
+      for (const minerId of attempts) this.put(key('T', u64(round), textKey(minerId)), Buffer.from(minerId));
+      this.sweep(key('T'), key('T', u64(round)));
+      this.sweep(key('L'), key('L', u64(stamp + 1n)));
+      const progress = { stamp, round, roundStart, height, outputs };
+      this.put(key('S'), records.encodeProgress(progress));
+      return progress;
+    });
+  }
+
+  lookup(id: Buffer): OutputStatus {
+    const record = this.outputRecord(id);
+    if (record === undefined) return 'absent';
+    return record.spentIn === NOT_SPENT ? 'unspent' : 'spent';
+  }
+
+  /** What is kept of an output, for `verify`. */
+  outputRecord(id: Buffer): records.OutputRecord | undefined {
+    const bytes = this.get('O', id);
+    return bytes && records.decodeOutputRecord(bytes);
+  }
+
+  block(index: number): AcceptedBlock | undefined {
+    const bytes = this.get('B', u32(index));
+    return bytes && records.decodeBlock(bytes);
+  }
+
+  indexOf(hash: Buffer): number | undefined {
+    return this.get('H', hash)?.readUInt32BE(0);
+  }
+
+  balance(address: string): Balance {
+    const bytes = this.get('A', textKey(address));
+    return bytes === undefined ? { units: 0n, count: 0n } : records.decodeBalance(bytes);
+  }
+
+  outputsOf(address: string, afterPlace: bigint | undefined, limit: number): OwnedOutput[] {
+    const prefix = key('U', textKey(address));
+    const from = afterPlace === undefined ? prefix : Buffer.concat([prefix, u64(afterPlace + 1n)]);
+    const owned = [];
+    for (const [recordKey, bytes] of this.range(from, records.after(prefix), limit)) {
+      owned.push({ ...records.decodeOwned(bytes), place: recordKey.readBigUInt64BE(prefix.length) });
+    }
+    return owned;
+  }
+
+  miner(minerId: string): MinerRecord {
+    const bytes = this.get('M', textKey(minerId));
+    if (bytes === undefined) return { blockCount: 0n, lastBlockIndex: undefined };
+    return { blockCount: bytes.readBigUInt64BE(0), lastBlockIndex: bytes.readUInt32BE(8) };
+  }
+
+  /** Every address's balance, by what stands for the address in keys, for `verify`. */
+  *balances(): Generator<{ addressKey: Buffer; balance: Balance }> {
+    for (const [recordKey, bytes] of this.range(key('A'), records.after(key('A')))) {
+      yield { addressKey: recordKey.subarray(1), balance: records.decodeBalance(bytes) };
+    }
+  }
+
+  /** Every unspent output with the address it is kept under, in that order, for `verify`. */
+  *ownedOutputs(): Generator<{ addressKey: Buffer; owned: OwnedOutput }> {
+    for (const [recordKey, bytes] of this.range(key('U'), records.after(key('U')))) {
+      const owned = { ...records.decodeOwned(bytes), place: recordKey.readBigUInt64BE(33) };
+      yield { addressKey: recordKey.subarray(1, 33), owned };
+    }
+  }
+
+  /** How many records a table has, for `verify`. */
+  count(table: Table): number {
+    return this.database.getKeysCount({ start: key(table), end: records.after(key(table)) });
+  }
+
+  async close(): Promise<void> {
+    await this.database.close();
+    this.unlock();
+  }
+
+  private putBlock(
+    accepted: StoredBlock,
+    made: readonly KnownOutput[],
+    spent: readonly KnownOutput[],
+    place: bigint,
+  ): bigint {
+    const { index, hash } = accepted.block;
+    this.put(key('B', u32(index)), records.encodeBlock(accepted));
+    this.put(key('H', hash), u32(index));
+    const { blockCount } = this.miner(accepted.minerId);
+    this.put(key('M', textKey(accepted.minerId)), u64(blockCount + 1n), u32(index));
+    for (const { id, output } of made) {
+      const owner = textKey(output.toAddr);
+      this.put(key('O', id), records.encodeOutputRecord({ madeIn: index, spentIn: NOT_SPENT, place }));
+      this.put(key('U', owner, u64(place)), records.encodeOwned(index, id, output));
+      this.addToBalance(owner, exactUnits(output.value), 1n);
+      place++;
+    }
+    for (const { id, output } of spent) {
+      const owner = textKey(output.toAddr);
+      const record = this.outputRecord(id);
+      if (record === undefined) throw new DamageError(`output ${id.toString('hex')} is missing`);
+      this.put(key('O', id), records.encodeOutputRecord({ ...record, spentIn: index }));
+      this.database.removeSync(key('U', owner, u64(record.place)));
+      this.addToBalance(owner, -exactUnits(output.value), -1n);
+    }
+    return place;
+  }
+
+  private putLockout(end: bigint, minerId: string): void {
+    this.put(key('L', u64(end), textKey(minerId)), Buffer.from(minerId));
+  }
+
+  private addToBalance(owner: Buffer, units: bigint, count: bigint): void {
+    const bytes = this.get('A', owner);
+    const balance = bytes === undefined ? { units: 0n, count: 0n } : records.decodeBalance(bytes);
+    this.put(key('A', owner), records.encodeBalance({ units: balance.units + units, count: balance.count + count }));
+  }
+
+  /** Deletes what is over, some of it. */
+  private sweep(from: Buffer, to: Buffer): void {
+    for (const old of [...this.database.getKeys({ start: from, end: to, limit: SWEEP })]) this.database.removeSync(old);
+  }
+
+  private texts(prefix: Buffer): string[] {
+    return Array.from(this.range(prefix, records.after(prefix)), ([, text]) => text.toString());
+  }
+
+  private *range(start: Buffer, end: Buffer, limit?: number): Generator<[Buffer, Buffer]> {
+    for (const entry of this.database.getRange(limit === undefined ? { start, end } : { start, end, limit })) {
+      const recordKey = Buffer.from(entry.key);
+      yield [recordKey, unseal(recordKey, entry.value)];
+    }
+  }
+
+  private get(table: Table, ...parts: Buffer[]): Buffer | undefined {
+    const recordKey = key(table, ...parts);
+    const value = this.database.get(recordKey);
+    return value && unseal(recordKey, value);
+  }
+
+  private must(table: Table): Buffer {
+    const bytes = this.get(table);
+    if (bytes === undefined) throw new DamageError(`record ${table} is missing`);
+    return bytes;
+  }
+
+  /** Only within a transaction. */
+  private put(recordKey: Buffer, ...payload: Buffer[]): void {
+    this.database.putSync(recordKey, seal(recordKey, ...payload));
+  }
+}

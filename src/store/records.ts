@@ -1,0 +1,216 @@
+/**
+ * How a chain lies in LMDB: one table of binary keys and values. A key is a letter and what it names; a value is a payload and the CRC-32
+ * of key and payload, checked when it is read. Integers are big-endian, so that keys sort by number.
+ *
+ *     F                           format version (u32)
+ *     P                           chain parameters
+ *     S                           last stamp, round, height, outputs made
+ *     B index(u32)                block: content encoding and what the validator knew
+ *     H hash(32)                  block's index (u32)
+ *     O output id(32)             block that made it (u32), block that spent it (u32), place among all outputs made (u64)
+ *     A sha256(address)           count (u64) and exact sum of its unspent outputs
+ *     U sha256(address) place(u64)  unspent output: block that made it (u32), id (32), to_addr, value, timestamp
+ *     M sha256(miner id)          blocks (u64), last one's index (u32)
+ *     L end(u64) sha256(miner id)   lockout: miner id
+ *     T round(u64) sha256(miner id) attempt: miner id
+ */
+
+import { crc32 } from 'node:zlib';
+import type { AcceptedBlock, Output } from '../../gen/hourcoin/v1/block.js';
+import type { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
+import { sha256 } from '../engine/bytes.js';
+import { contentHash, decodeContent, encodeContent } from '../engine/content.js';
+import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
+import type { ChainParameters, StoredBlock } from '../engine/state.js';
+import { type Balance, DamageError } from './store.js';
+
+/** What the tables are called. */
+export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T';
+
+/** An output that no block has spent. */
+export const NOT_SPENT = 0xffff_ffff;
+
+/** A key of a table. */
+export function key(table: Table, ...parts: readonly Buffer[]): Buffer {
+  return Buffer.concat([Buffer.from(table, 'latin1'), ...parts]);
+}
+
+/** The first key after all those that begin with some bytes. */
+export function after(prefix: Buffer): Buffer {
+  const next = Buffer.from(prefix);
+  for (let at = next.length - 1; at >= 0; at--) {
+    const byte = (next[at] as number) + 1;
+    next[at] = byte & 0xff;
+    if (byte < 0x100) return next;
+  }
+  throw new RangeError('no key sorts after this one');
+}
+
+/** What stands for a text of any length in a key. */
+export function textKey(text: string): Buffer {
+  return sha256(Buffer.from(text));
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+export function u64(value: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64BE(value);
+  return bytes;
+}
+
+/** A payload with its checksum. */
+export function seal(recordKey: Buffer, ...payload: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat([...payload, Buffer.alloc(4)]);
+  const end = bytes.length - 4;
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, end), crc32(recordKey)), end);
+  return bytes;
+}
+
+/** The payload of a value; throws a DamageError where its checksum does not hold. */
+export function unseal(recordKey: Buffer, value: Buffer): Buffer {
+  const end = value.length - 4;
+  if (end < 0 || crc32(value.subarray(0, end), crc32(recordKey)) !== value.readUInt32BE(end)) {
+    throw new DamageError(`record ${describe(recordKey)} is damaged`);
+  }
+  return value.subarray(0, end);
+}
+
+/** A key as an operator may read it. */
+function describe(recordKey: Buffer): string {
+  return `${recordKey.toString('latin1', 0, 1)}:${recordKey.toString('hex', 1)}`;
+}
+
+export function encodeParameters(
+  { difficulty, timescale, firstRoundStart }: ChainParameters,
+  clockSpeed: number,
+): Buffer {
+  const bytes = Buffer.allocUnsafe(16 + 1 + 8 + 8);
+  writeU128(bytes, difficulty, 0);
+  bytes.writeUInt8(timescale, 16);
+  bytes.writeBigUInt64BE(firstRoundStart, 17);
+  bytes.writeDoubleBE(clockSpeed, 25);
+  return bytes;
+}
+
+export function decodeParameters(bytes: Buffer): { parameters: ChainParameters; clockSpeed: number } {
+  const timescale: Timescale = bytes.readUInt8(16);
+  const parameters = { difficulty: readU128(bytes, 0), timescale, firstRoundStart: bytes.readBigUInt64BE(17) };
+  return { parameters, clockSpeed: bytes.readDoubleBE(25) };
+}
+
+/** What changes with every commit. */
+export interface Progress {
+  readonly stamp: bigint;
+  readonly round: bigint;
+  readonly roundStart: bigint;
+  readonly height: number;
+  /** How many outputs were ever made: the next one's place. */
+  readonly outputs: bigint;
+}
+
+export function encodeProgress({ stamp, round, roundStart, height, outputs }: Progress): Buffer {
+  return Buffer.concat([u64(stamp), u64(round), u64(roundStart), u32(height), u64(outputs)]);
+}
+
+export function decodeProgress(bytes: Buffer): Progress {
+  return {
+    stamp: bytes.readBigUInt64BE(0),
+    round: bytes.readBigUInt64BE(8),
+    roundStart: bytes.readBigUInt64BE(16),
+    height: bytes.readUInt32BE(24),
+    outputs: bytes.readBigUInt64BE(28),
+  };
+}
+
+/** acceptedAt, round, tonce, difficulty, content hash: before the texts of any length. */
+const BLOCK_HEAD_BYTES = 8 + 8 + 1 + 16 + 32;
+
+export function encodeBlock(accepted: StoredBlock): Buffer {
+  const head = Buffer.allocUnsafe(BLOCK_HEAD_BYTES);
+  head.writeBigUInt64BE(accepted.acceptedAt, 0);
+  head.writeBigUInt64BE(accepted.round, 8);
+  head.writeUInt8(accepted.tonce, 16);
+  writeU128(head, parseDifficulty(accepted.difficulty) as bigint, 17);
+  accepted.contentHash.copy(head, 33);
+  const minerId = Buffer.from(accepted.minerId);
+  return Buffer.concat([head, u32(minerId.length), minerId, encodeContent(accepted.block)]);
+}
+
+export function decodeBlock(bytes: Buffer): AcceptedBlock {
+  const contentAt = BLOCK_HEAD_BYTES + 4 + bytes.readUInt32BE(BLOCK_HEAD_BYTES);
+  const content = bytes.subarray(contentAt);
+  const expected = bytes.subarray(33, BLOCK_HEAD_BYTES);
+  if (!contentHash(content).equals(expected)) throw new DamageError('a block is not what its content hash says');
+  return {
+    block: decodeContent(content),
+    minerId: bytes.toString('utf8', BLOCK_HEAD_BYTES + 4, contentAt),
+    acceptedAt: bytes.readBigUInt64BE(0),
+    round: bytes.readBigUInt64BE(8),
+    tonce: bytes.readUInt8(16),
+    difficulty: formatDifficulty(readU128(bytes, 17)),
+    contentHash: expected,
+  };
+}
+
+/** What is kept of an output for ever. */
+export interface OutputRecord {
+  readonly madeIn: number;
+  /** The block that spent it, or NOT_SPENT. */
+  readonly spentIn: number;
+  readonly place: bigint;
+}
+
+export function encodeOutputRecord({ madeIn, spentIn, place }: OutputRecord): Buffer {
+  return Buffer.concat([u32(madeIn), u32(spentIn), u64(place)]);
+}
+
+export function decodeOutputRecord(bytes: Buffer): OutputRecord {
+  return { madeIn: bytes.readUInt32BE(0), spentIn: bytes.readUInt32BE(4), place: bytes.readBigUInt64BE(8) };
+}
+
+export function encodeOwned(blockIndex: number, id: Buffer, { toAddr, value, timestamp }: Output): Buffer {
+  const fixed = Buffer.allocUnsafe(16);
+  fixed.writeDoubleBE(value, 0);
+  fixed.writeBigUInt64BE(timestamp, 8);
+  return Buffer.concat([u32(blockIndex), id, fixed, Buffer.from(toAddr)]);
+}
+
+export function decodeOwned(bytes: Buffer): { blockIndex: number; id: Buffer; output: Output } {
+  const output = {
+    toAddr: bytes.toString('utf8', 52),
+    value: bytes.readDoubleBE(36),
+    timestamp: bytes.readBigUInt64BE(44),
+  };
+  return { blockIndex: bytes.readUInt32BE(0), id: bytes.subarray(4, 36), output };
+}
+
+/** An exact sum has up to 2,100 bits, most of them zeros at the end: those are counted, not written. */
+export function encodeBalance({ units, count }: Balance): Buffer {
+  let digits = units.toString(16);
+  const zeros = units === 0n ? 0 : digits.length - digits.replace(/0+$/, '').length;
+  digits = digits.slice(0, digits.length - zeros);
+  return Buffer.concat([
+    u64(count),
+    u32(zeros),
+    Buffer.from(digits.padStart(digits.length + (digits.length % 2), '0'), 'hex'),
+  ]);
+}
+
+export function decodeBalance(bytes: Buffer): Balance {
+  const zeros = bytes.readUInt32BE(8);
+  return { count: bytes.readBigUInt64BE(0), units: BigInt(`0x${bytes.toString('hex', 12)}`) << BigInt(4 * zeros) };
+}
+
+function writeU128(bytes: Buffer, value: bigint, at: number): void {
+  bytes.writeBigUInt64BE(value >> 64n, at);
+  bytes.writeBigUInt64BE(value & 0xffff_ffff_ffff_ffffn, at + 8);
+}
+
+function readU128(bytes: Buffer, at: number): bigint {
+  return (bytes.readBigUInt64BE(at) << 64n) | bytes.readBigUInt64BE(at + 8);
+}

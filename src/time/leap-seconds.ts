@@ -1,0 +1,57 @@
+/**
+ * TAI and UTC (spec, section 3). The offset is 10 s at and before 1972-01-01 and grows by one at each of the dates below, as the
+ * International Earth Rotation and Reference Systems Service announced them in its Bulletin C. The last is that of 2017-01-01.
+ */
+
+/** When the offset grew by a second: milliseconds UTC. */
+const GROWS_AT: readonly bigint[] = [
+  '1972-07-01',
+  '1973-01-01',
+  '1974-01-01',
+  '1975-01-01',
+  '1976-01-01',
+  '1977-01-01',
+  '1978-01-01',
+  '1979-01-01',
+  '1980-01-01',
+  '1981-07-01',
+  '1982-07-01',
+  '1983-07-01',
+  '1985-07-01',
+  '1988-01-01',
+  '1990-01-01',
+  '1991-01-01',
+  '1992-07-01',
+  '1993-07-01',
+  '1994-07-01',
+  '1996-01-01',
+  '1997-07-01',
+  '1999-01-01',
+  '2006-01-01',
+  '2009-01-01',
+  '2012-07-01',
+  '2015-07-01',
+  '2017-01-01',
+].map((day) => BigInt(Date.parse(day)));
+
+const FIRST_OFFSET_S = 10;
+
+/** TAI − UTC in whole seconds, at a time in milliseconds UTC. */
+export function taiOffsetSeconds(utc: bigint): number {
+  // Newest first: the present is asked for most.
+  let grown = GROWS_AT.length;
+  while (grown > 0 && utc < (GROWS_AT[grown - 1] as bigint)) grown--;
+  return FIRST_OFFSET_S + grown;
+}
+
+/** Milliseconds UTC as milliseconds TAI. */
+export function utcToTai(utc: bigint): bigint {
+  return utc + BigInt(taiOffsetSeconds(utc) * 1000);
+}
+
+/** Milliseconds TAI as milliseconds UTC. Within a leap second, which UTC has no number for, the second after it. */
+export function taiToUtc(tai: bigint): bigint {
+  const late = tai - BigInt(taiOffsetSeconds(tai) * 1000);
+  const early = tai - BigInt(taiOffsetSeconds(late) * 1000);
+  return utcToTai(early) > tai ? late : early;
+}

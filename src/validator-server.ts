@@ -1,0 +1,245 @@
+/** A whole validator: the store, the clock, the node and its servers, put together. What `hourcoin validator` runs, and a library's door. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SubmitResult, Timescale } from '../gen/hourcoin/v1/validator_service.js';
+import { MAX_U128 } from './engine/bytes.js';
+import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
+import type { ChainParameters } from './engine/state.js';
+import { GrpcServer } from './server/grpc.js';
+import { JsonTcpServer } from './server/json-tcp.js';
+import type { Log } from './server/log.js';
+import { LmdbStore } from './store/lmdb.js';
+import { type Store, type StoredChain, StoreError } from './store/store.js';
+import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
+import type { Observer, ValidatorEvent } from './validator/events.js';
+import { ValidatorNode } from './validator/node.js';
+import { type Address, formatAddress, parseAddress } from './wire/address.js';
+import { TIMESCALE_NAMES } from './wire/answers.js';
+
+/** How a validator is run. What is not given has the default that is named. */
+export interface ValidatorOptions {
+  /** Where JSON/TCP is served, HOST:PORT; port 0 for any free one. 127.0.0.1:8080. */
+  readonly address?: string | undefined;
+  /** Where gRPC is served, HOST:PORT, or `off`. 127.0.0.1:50051. */
+  readonly grpc?: string | undefined;
+  /** What a block's hash must meet, 1 to 2^128 − 1. The data folder's, or 0x and 30 F in a new one. */
+  readonly difficulty?: bigint | undefined;
+  /** How time is counted, `tai` or `utc`. The data folder's, or `tai` in a new one. */
+  readonly timescale?: 'tai' | 'utc' | undefined;
+  /** How many times as fast as real time the clock runs, for trials. The data folder's, or 1 in a new one. */
+  readonly clockSpeed?: number | undefined;
+  /** The data folder; it is made where there is none. ./hourcoin-data. */
+  readonly data?: string | undefined;
+  /** Start although the system's clock stands before the stored time: the validator's time stands still until it is caught up. */
+  readonly allowClockBehind?: boolean | undefined;
+  /** Where to log; a pino logger will do. Nowhere. */
+  readonly log?: Log | undefined;
+  /** Hears what happens. Must not throw. */
+  readonly onEvent?: Observer | undefined;
+}
+
+/** Where a validator listens. */
+export interface Listening {
+  readonly jsonTcp: Address;
+  readonly grpc: Address | undefined;
+}
+
+/** A validator cannot start as it is told to: the message says why, and what to do. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** A clock that stands at most this long before the stored time is waited for, milliseconds. */
+const WAIT_FOR_CLOCK_MS = 5_000n;
+
+/** How long connections may take to end when the validator stops, milliseconds. */
+const GRACE_MS = 2_000;
+
+const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A validator, started and stopped once. */
+export class ValidatorServer {
+  /** Rejects when the store fails: the validator takes nothing any more, and should be stopped. It never resolves. */
+  readonly failed: Promise<never>;
+  private readonly log: Log;
+  private reportFailure: (error: unknown) => void = () => {};
+  private store: Store | undefined;
+  private node: ValidatorNode | undefined;
+  private jsonTcp: JsonTcpServer | undefined;
+  private grpc: GrpcServer | undefined;
+  private settled: StoredChain | undefined;
+
+  constructor(private readonly options: ValidatorOptions = {}) {
+    this.log = options.log ?? NO_LOG;
+    const { difficulty, clockSpeed } = options;
+    if (difficulty !== undefined && (difficulty < 1n || difficulty > MAX_U128)) {
+      throw new RangeError('the difficulty is 1 to 2^128 − 1');
+    }
+    if (clockSpeed !== undefined && !(clockSpeed > 0 && clockSpeed <= 1_000_000)) {
+      throw new RangeError('the clock speed is above 0 and at most 1,000,000');
+    }
+    this.failed = new Promise((_, reject) => {
+      this.reportFailure = reject;
+    });
+    // Nobody needs to listen.
+    this.failed.catch(() => {});
+  }
+
+  /** What the chain was begun with: the data folder's, once it is started. */
+  get chain(): StoredChain {
+    if (this.settled === undefined) throw new Error('the validator has not started');
+    return this.settled;
+  }
+
+  /** The validator itself, in this process, once it is started. */
+  get validator(): ValidatorNode {
+    if (this.node === undefined) throw new Error('the validator has not started');
+    return this.node;
+  }
+
+  /** Opens the data folder and listens. Throws a StartError or StoreError that says what to do; nothing is left running then. */
+  async start(): Promise<Listening> {
+    try {
+      const store = LmdbStore.open(this.options.data ?? './hourcoin-data');
+      this.store = store;
+      this.settled = await this.settle(store);
+      const clock = await this.clockFor(this.settled);
+      this.node = new ValidatorNode(store, clock, (event) => this.tell(event));
+      return { jsonTcp: await this.listenJsonTcp(this.node), grpc: await this.listenGrpc(this.node) };
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops taking, answers what was taken, closes: within five seconds. */
+  async stop(): Promise<void> {
+    this.jsonTcp?.stopTaking();
+    this.grpc?.stopTaking();
+    await this.node?.stop();
+    await Promise.all([this.jsonTcp?.close(GRACE_MS), this.grpc?.close(GRACE_MS)]);
+    await this.store?.close();
+    this.store = undefined;
+  }
+
+  /** What the folder holds, or begins. Asking for something else than what it holds is an error. */
+  private async settle(store: Store): Promise<StoredChain> {
+    const { difficulty, timescale, clockSpeed } = this.options;
+    const { stored } = store;
+    if (stored === undefined) {
+      const scale = timescale === 'utc' ? Timescale.UTC : Timescale.TAI;
+      const firstRoundStart = systemTime(scale);
+      const parameters: ChainParameters = {
+        difficulty: difficulty ?? DEFAULT_DIFFICULTY,
+        timescale: scale,
+        firstRoundStart,
+      };
+      await store.begin(parameters, clockSpeed ?? 1);
+      return { parameters, clockSpeed: clockSpeed ?? 1, stamp: firstRoundStart };
+    }
+    const { parameters } = stored;
+    this.mustAgree('difficulty', formatDifficulty(parameters.difficulty), difficulty && formatDifficulty(difficulty));
+    this.mustAgree('timescale', TIMESCALE_NAMES[parameters.timescale], timescale);
+    this.mustAgree('clock speed', stored.clockSpeed, clockSpeed);
+    return stored;
+  }
+
+  private mustAgree<T>(what: string, stored: T, given: T | undefined): void {
+    if (given === undefined || given === stored) return;
+    const { data = './hourcoin-data' } = this.options;
+    throw new StartError(
+      `the chain in ${data} has ${what} ${stored}, not ${given}: leave it out, or start another chain with another --data`,
+    );
+  }
+
+  /** The clock for a chain: never behind a time that was already used. */
+  private async clockFor({ parameters, clockSpeed, stamp }: StoredChain): Promise<Clock> {
+    const now = systemTime(parameters.timescale);
+    if (clockSpeed !== 1) return acceleratedClock(now > stamp ? now : stamp, clockSpeed);
+    const behind = stamp - now;
+    if (behind > WAIT_FOR_CLOCK_MS && !this.options.allowClockBehind) {
+      throw new StartError(
+        `the system's clock stands ${seconds(behind)} before the last time that this chain has used: set the clock, or start with ` +
+          "--allow-clock-behind (the validator's time then stands still until the clock has caught up)",
+      );
+    }
+    if (behind > 0n && behind <= WAIT_FOR_CLOCK_MS) {
+      this.log.warn(
+        `The system's clock stands ${seconds(behind)} before the last time that this chain has used: waiting for it`,
+      );
+      await sleep(Number(behind));
+    }
+    return systemClock(parameters.timescale);
+  }
+
+  private async listenJsonTcp(node: ValidatorNode): Promise<Address> {
+    const address = readAddress(this.options.address ?? '127.0.0.1:8080');
+    this.jsonTcp = new JsonTcpServer(node, this.log);
+    return this.jsonTcp.listen(address).catch((error) => cannotListen(address, error));
+  }
+
+  private async listenGrpc(node: ValidatorNode): Promise<Address | undefined> {
+    const { grpc = '127.0.0.1:50051' } = this.options;
+    if (grpc === 'off') return undefined;
+    const address = readAddress(grpc);
+    const server = new GrpcServer(node, this.log);
+    const listening = await server.listen(address).catch((error) => cannotListen(address, error));
+    this.grpc = server;
+    return listening;
+  }
+
+  private tell(event: ValidatorEvent): void {
+    logEvent(event, this.log);
+    this.options.onEvent?.(event);
+    if (event.type === 'failure')
+      this.reportFailure(new StoreError(`the data could not be written or read: ${event.error}`));
+  }
+}
+
+function readAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new StartError(`${text} is not an address: write HOST:PORT`);
+  return address;
+}
+
+function cannotListen(address: Address, error: Error): never {
+  const shown = formatAddress(address);
+  if (error.message.includes('EADDRINUSE')) {
+    throw new StartError(
+      `Address already in use: ${shown}: stop what uses it, or choose another address (port 0: any free one)`,
+    );
+  }
+  throw new StartError(`cannot listen on ${shown}: ${error.message}`);
+}
+
+function seconds(ms: bigint): string {
+  return `${Number(ms) / 1_000} s`;
+}
+
+/** What the log says of an event: texts as the network guide has them. */
+function logEvent(event: ValidatorEvent, log: Log): void {
+  switch (event.type) {
+    case 'request': {
+      const what = event.call === 'GetRoundInfo' ? 'requested round info' : 'checked lockout';
+      return log.debug(`Miner '${event.minerId}' ${what}`);
+    }
+    case 'submission':
+      return log.debug(`Miner '${event.minerId}' submitting block #${event.index}`);
+    case 'verdict':
+      if (event.verdict.result !== SubmitResult.ACCEPTED)
+        log.debug(`✗ Block REJECTED from miner '${event.minerId}': ${event.verdict.message}`);
+      return;
+    case 'block':
+      log.info(`✓ Block ACCEPTED from miner '${event.accepted.minerId}'`);
+      log.info('  Miner entered 1-hour lockout');
+      return log.info(`  Blockchain now has ${event.height} blocks`);
+    case 'round':
+      return log.info(`Round ${event.number} has begun`);
+    case 'clock-behind':
+      return log.warn(
+        `The system's clock has gone back ${seconds(event.by)}: time stands still until it has caught up`,
+      );
+    case 'failure':
+      return log.error(`The data could not be written or read: ${event.error}`);
+  }
+}

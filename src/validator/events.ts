@@ -1,0 +1,27 @@
+/** What happens in a validator, for logs and displays. Told after it is durable; nothing depends on who listens. */
+
+import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
+import type { SubmitBlockResponse } from '../../gen/hourcoin/v1/validator_service.js';
+
+export type ValidatorEvent =
+  /** A miner asks, or submits the block of an index. */
+  | { readonly type: 'request'; readonly minerId: string; readonly call: 'GetRoundInfo' | 'CheckLockout' }
+  | { readonly type: 'submission'; readonly minerId: string; readonly index: number }
+  /** A submission was answered. */
+  | {
+      readonly type: 'verdict';
+      readonly minerId: string;
+      readonly index: number;
+      readonly verdict: SubmitBlockResponse;
+    }
+  /** A block has joined the chain, which now has `height`. */
+  | { readonly type: 'block'; readonly accepted: AcceptedBlock; readonly height: number }
+  /** A round has begun: after an accepted block, or because an hour was over. */
+  | { readonly type: 'round'; readonly number: bigint }
+  /** The system's clock stands before times that were already used; time stands still until it catches up. */
+  | { readonly type: 'clock-behind'; readonly by: bigint }
+  /** The store has failed: the validator takes nothing any more. */
+  | { readonly type: 'failure'; readonly error: unknown };
+
+/** Hears what happens. Must not throw. */
+export type Observer = (event: ValidatorEvent) => void;

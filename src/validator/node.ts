@@ -1,0 +1,391 @@
+/**
+ * The validator that runs: one queue below every transport. It stamps each input as it takes it from the queue, judges a batch in order,
+ * makes the batch durable in one transaction, and only then answers (design: group commit). While a batch is being made durable, the next
+ * one gathers. Reads stand in the same queue, so that no answer shows what a crash could take back.
+ */
+
+import type { AcceptedBlock, Block } from '../../gen/hourcoin/v1/block.js';
+import type { GetAddressResponse, GetMinerResponse, ListBlocksResponse } from '../../gen/hourcoin/v1/chain_service.js';
+import type {
+  CheckLockoutResponse,
+  GetBlockchainInfoResponse,
+  RoundInfo,
+  SubmitBlockResponse,
+} from '../../gen/hourcoin/v1/validator_service.js';
+import { blockchainInfo, lockoutStatus, roundInfo } from '../engine/answers.js';
+import { cancelled, Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
+import type { OutputStatus } from '../engine/rules.js';
+import { apply, type Change, lockoutRemaining, type State } from '../engine/state.js';
+import { passRounds, step } from '../engine/step.js';
+import type { Store } from '../store/store.js';
+import type { Clock } from '../time/clock.js';
+import type { Observer } from './events.js';
+import { Feed } from './feed.js';
+import { addressPage, blockPage, namedBlock } from './reads.js';
+import type { BlockName, CallOptions, ChainValidator, Page } from './validator.js';
+
+/** How often the last stamp is stored while only reads are answered, milliseconds of real time. */
+const STAMP_EVERY_MS = 1_000;
+
+/** Judges or reads at a stamp. What it changes is added to the changes and applied to the state. */
+type Judge<T> = (now: bigint, changes: Change[]) => T;
+
+/** Something that waits to be judged. */
+interface Input {
+  readonly signal: AbortSignal | undefined;
+  /** Roughly what it costs to judge: its inputs and outputs. */
+  readonly weight: number;
+  /** Judges it, and returns what answers it once that is durable. */
+  run(now: bigint, changes: Change[]): () => void;
+  refuse(fault: Fault): void;
+}
+
+export class ValidatorNode implements ChainValidator {
+  private readonly state: State;
+  private queue: Input[] = [];
+  private committing: Promise<void> | undefined;
+  private draining = false;
+  private stopping = false;
+  private failure: Fault | undefined;
+  private lastStamp: bigint;
+  private storedStamp: bigint;
+  private answeredStamp = 0n;
+  private clockIsBehind = false;
+  private durableHeight: number;
+  private watchers = 0;
+  private readonly feed = new Feed();
+  /** What the batch in hand has done to outputs: the store does not show it yet. */
+  private readonly batchOutputs = new Map<string, OutputStatus>();
+  private readonly timers: NodeJS.Timeout[];
+
+  /** Runs the chain of a store that has begun. The store stays the caller's to close, after `stop`. */
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+    private readonly observe: Observer = () => {},
+  ) {
+    if (store.stored === undefined) throw new Error('the chain has not begun');
+    this.lastStamp = store.stored.stamp;
+    this.storedStamp = this.lastStamp;
+    this.state = store.loadState();
+    this.durableHeight = this.state.height;
+    // An idle round ends by itself, on a fast clock soon.
+    const tickMs = Math.min(1_000, Math.max(20, 1_000 / clock.speed));
+    this.timers = [
+      setInterval(() => this.tick(), tickMs).unref(),
+      setInterval(() => this.storeStamp(), STAMP_EVERY_MS).unref(),
+    ];
+  }
+
+  getRoundInfo(minerId: string, options?: CallOptions): Promise<RoundInfo> {
+    this.observe({ type: 'request', minerId, call: 'GetRoundInfo' });
+    return this.roundNow(options);
+  }
+
+  submitBlock(minerId: string, block: Block, options?: CallOptions): Promise<SubmitBlockResponse> {
+    const weight = block.transactions.reduce((sum, { inputs, outputs }) => sum + inputs.length + outputs.length, 0);
+    this.observe({ type: 'submission', minerId, index: block.index });
+    const verdict = this.enqueue((now, changes) => this.judge(minerId, block, now, changes), options, weight);
+    verdict.then(
+      (verdict) => this.observe({ type: 'verdict', minerId, index: block.index, verdict }),
+      () => {},
+    );
+    return verdict;
+  }
+
+  checkLockout(minerId: string, options?: CallOptions): Promise<CheckLockoutResponse> {
+    this.observe({ type: 'request', minerId, call: 'CheckLockout' });
+    return this.enqueue((now) => lockoutStatus(this.state, minerId, now), options);
+  }
+
+  getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
+    return this.enqueue(() => blockchainInfo(this.state), options);
+  }
+
+  async *watchRounds(minerId: string, options?: CallOptions): AsyncGenerator<RoundInfo, void> {
+    this.observe({ type: 'request', minerId, call: 'GetRoundInfo' });
+    yield* this.watch(options, async function* (this: ValidatorNode) {
+      let told = 0n;
+      let seen: number;
+      do {
+        seen = this.feed.seen;
+        const round = await this.roundNow(options);
+        if (round.round !== told) yield round;
+        told = round.round;
+      } while (await this.feed.changed(seen, options?.signal));
+    });
+  }
+
+  async getBlock(name: BlockName): Promise<AcceptedBlock> {
+    return this.read(() => namedBlock(this.store, name));
+  }
+
+  async listBlocks(fromIndex: number, page: Page): Promise<ListBlocksResponse> {
+    return this.read(() => blockPage(this.store, this.durableHeight, fromIndex, page));
+  }
+
+  async *watchBlocks(fromIndex: number, options?: CallOptions): AsyncGenerator<AcceptedBlock, void> {
+    yield* this.watch(options, async function* (this: ValidatorNode) {
+      let next = fromIndex;
+      let seen: number;
+      do {
+        seen = this.feed.seen;
+        while (next < this.durableHeight) {
+          const block = this.read(() => this.store.block(next));
+          if (block === undefined) throw new Error(`block #${next} is missing`);
+          yield block;
+          next++;
+          // A reader of a long history gives way to others after every block.
+          await new Promise(setImmediate);
+          if (options?.signal?.aborted) throw cancelled();
+          if (this.stopping) return;
+        }
+      } while (await this.feed.changed(seen, options?.signal));
+    });
+  }
+
+  async getAddress(address: string, page: Page): Promise<GetAddressResponse> {
+    return this.read(() => addressPage(this.store, address, page));
+  }
+
+  getMiner(minerId: string, options?: CallOptions): Promise<GetMinerResponse> {
+    return this.enqueue((now) => {
+      const lockoutRemainingMs = lockoutRemaining(this.state, minerId, now);
+      return {
+        minerId,
+        isLocked: lockoutRemainingMs > 0n,
+        lockoutRemainingMs,
+        hasAttempted: this.state.round.attempts.has(minerId),
+        ...this.store.miner(minerId),
+      };
+    }, options);
+  }
+
+  /** Takes nothing more, answers what was taken, ends every stream and stores the last stamp. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    for (const timer of this.timers) clearInterval(timer);
+    this.feed.close();
+    while (this.committing !== undefined) await this.committing;
+    this.storeStamp();
+    await this.committing;
+  }
+
+  private roundNow(options?: CallOptions): Promise<RoundInfo> {
+    return this.enqueue((now) => roundInfo(this.state, now, this.clock.speed), options);
+  }
+
+  private judge(minerId: string, block: Block, now: bigint, changes: Change[]): SubmitBlockResponse {
+    const { attempts } = this.state.round;
+    if (attempts.size >= LIMITS.attempts && !attempts.has(minerId)) {
+      throw new Fault('OVERLOADED', 'too many miners have attempted in this round');
+    }
+    const judgement = step(this.state, { minerId, block }, now, (id) => this.lookup(id));
+    for (const change of judgement.changes) this.change(change, changes);
+    return judgement.verdict;
+  }
+
+  private change(change: Change, changes: Change[]): void {
+    apply(this.state, change);
+    changes.push(change);
+    if (change.type !== 'block') return;
+    for (const { id } of change.outputs.made) this.batchOutputs.set(id.toString('latin1'), 'unspent');
+    for (const { id } of change.outputs.spent) this.batchOutputs.set(id.toString('latin1'), 'spent');
+  }
+
+  private lookup(id: Buffer): OutputStatus {
+    return this.batchOutputs.get(id.toString('latin1')) ?? this.store.lookup(id);
+  }
+
+  /** Reads what is durable, straight from the store. */
+  private read<T>(query: () => T): T {
+    this.admit();
+    try {
+      return query();
+    } catch (error) {
+      throw error instanceof Fault ? error : this.fail(error);
+    }
+  }
+
+  private async *watch<T>(
+    options: CallOptions | undefined,
+    stream: (this: ValidatorNode) => AsyncGenerator<T, void>,
+  ): AsyncGenerator<T, void> {
+    this.admit();
+    if (this.watchers >= LIMITS.watchers) throw new Fault('OVERLOADED', 'too many streams are open');
+    this.watchers++;
+    try {
+      yield* stream.call(this);
+    } catch (error) {
+      // The validator stops while a watcher asks it: that ends the stream as any stop does.
+      if (!(this.stopping && error instanceof Fault && error.reason === 'UNAVAILABLE') || options?.signal?.aborted)
+        throw error;
+    } finally {
+      this.watchers--;
+    }
+  }
+
+  private admit(): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.stopping) throw new Fault('UNAVAILABLE', 'the validator is stopping');
+  }
+
+  private enqueue<T>(judge: Judge<T>, options?: CallOptions, weight = 0): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.admit();
+      if (this.queue.length >= LIMITS.queuedInputs) throw new Fault('OVERLOADED', 'too many requests are waiting');
+      this.queue.push({
+        signal: options?.signal,
+        weight,
+        refuse: reject,
+        run(now, changes) {
+          try {
+            const answer = judge(now, changes);
+            return () => resolve(answer);
+          } catch (error) {
+            if (!(error instanceof Fault)) throw error;
+            return () => reject(error);
+          }
+        },
+      });
+      this.drain();
+    });
+  }
+
+  /** Judges what waits, a batch at a time, until a batch has to be made durable. */
+  private drain(): void {
+    if (this.draining) return;
+    this.draining = true;
+    while (this.queue.length > 0 && this.committing === undefined) {
+      const batch = this.takeBatch();
+      const changes: Change[] = [];
+      const answers: (() => void)[] = [];
+      try {
+        for (const input of batch) {
+          if (input.signal?.aborted) {
+            input.refuse(cancelled());
+            continue;
+          }
+          const now = this.advance(changes);
+          this.answeredStamp = now;
+          answers.push(input.run(now, changes));
+        }
+      } catch (error) {
+        const fault = this.fail(error);
+        for (const input of batch) input.refuse(fault);
+        break;
+      }
+      if (changes.length === 0) for (const answer of answers) answer();
+      else
+        this.commit(
+          changes,
+          () => answers.forEach((answer) => answer()),
+          (fault) => batch.forEach((input) => input.refuse(fault)),
+        );
+    }
+    this.draining = false;
+  }
+
+  private takeBatch(): Input[] {
+    let weight = 0;
+    let count = 0;
+    while (count < Math.min(this.queue.length, LIMITS.batchInputs) && weight <= LIMITS.batchOutputs) {
+      weight += (this.queue[count] as Input).weight;
+      count++;
+    }
+    return this.queue.splice(0, count);
+  }
+
+  private commit(changes: readonly Change[], answer: () => void, refuse: (fault: Fault) => void): void {
+    const stamp = this.lastStamp;
+    this.committing = this.store.commit(changes, stamp).then(
+      () => {
+        this.storedStamp = stamp;
+        this.durableHeight = this.state.height;
+        this.batchOutputs.clear();
+        this.committing = undefined;
+        answer();
+        this.tell(changes);
+        this.drain();
+      },
+      (error) => {
+        this.committing = undefined;
+        refuse(this.fail(error));
+      },
+    );
+  }
+
+  private tell(changes: readonly Change[]): void {
+    let newRound = false;
+    for (const change of changes) {
+      if (change.type === 'attempt') continue;
+      newRound = true;
+      if (change.type === 'block') {
+        const { accepted } = change;
+        this.observe({ type: 'block', accepted, height: accepted.block.index + 1 });
+        this.observe({ type: 'round', number: accepted.round + 1n });
+      } else {
+        this.observe({ type: 'round', number: change.number });
+      }
+    }
+    if (newRound) this.feed.publish();
+  }
+
+  /** Ends the rounds that are over while nothing comes in. */
+  private tick(): void {
+    if (this.queue.length > 0 || this.committing !== undefined) return;
+    const changes: Change[] = [];
+    this.advance(changes);
+    if (changes.length > 0)
+      this.commit(
+        changes,
+        () => {},
+        () => {},
+      );
+  }
+
+  /** Brings the state to the next stamp, and returns it. */
+  private advance(changes: Change[]): bigint {
+    const now = this.stamp();
+    const passed = passRounds(this.state, now);
+    if (passed !== undefined) this.change(passed, changes);
+    return now;
+  }
+
+  /** The time of an input: the clock's, but never before an earlier stamp. */
+  private stamp(): bigint {
+    const now = this.clock.now();
+    if (now >= this.lastStamp) {
+      this.clockIsBehind = false;
+      this.lastStamp = now;
+    } else if (!this.clockIsBehind) {
+      this.clockIsBehind = true;
+      this.observe({ type: 'clock-behind', by: this.lastStamp - now });
+    }
+    return this.lastStamp;
+  }
+
+  /** Stores the last stamp where only reads were answered with it: after a restart none is answered from before them. */
+  private storeStamp(): void {
+    if (this.storedStamp >= this.answeredStamp || this.committing !== undefined || this.failure !== undefined) return;
+    this.commit(
+      [],
+      () => {},
+      () => {},
+    );
+  }
+
+  /** Stops taking anything: what is in memory can no longer be made durable. */
+  private fail(error: unknown): Fault {
+    if (this.failure !== undefined) return this.failure;
+    this.failure = new Fault('UNAVAILABLE', 'the validator cannot write to its store');
+    for (const timer of this.timers) clearInterval(timer);
+    this.feed.close();
+    const refused = this.queue;
+    this.queue = [];
+    for (const input of refused) input.refuse(this.failure);
+    this.observe({ type: 'failure', error });
+    return this.failure;
+  }
+}

@@ -1,0 +1,63 @@
+/** Reading a chain from its store: blocks, pages, addresses. */
+
+import { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
+import type { GetAddressResponse, ListBlocksResponse } from '../../gen/hourcoin/v1/chain_service.js';
+import { nearestDouble } from '../engine/exact.js';
+import { Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
+import type { Store } from '../store/store.js';
+import type { BlockName, Page } from './validator.js';
+
+/** A block by its index or its hash; throws NOT_FOUND where there is none. */
+export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
+  const index = 'index' in name ? name.index : store.indexOf(name.hash);
+  const block = index === undefined ? undefined : store.block(index);
+  if (block !== undefined) return block;
+  throw new Fault(
+    'NOT_FOUND',
+    `no block ${'index' in name ? `#${name.index}` : name.hash.toString('hex')} on this chain`,
+  );
+}
+
+/** A page of blocks. Its token is the index of the next one. */
+export function blockPage(store: Store, height: number, fromIndex: number, page: Page): ListBlocksResponse {
+  const blocks: AcceptedBlock[] = [];
+  let next = page.pageToken === '' ? fromIndex : Number(readToken(page.pageToken));
+  let bytes = 0;
+  while (next < height && blocks.length < pageSize(page) && bytes < LIMITS.pageBytes) {
+    const block = store.block(next);
+    if (block === undefined) throw new Error(`block #${next} is missing`);
+    blocks.push(block);
+    bytes += AcceptedBlock.encode(block).finish().length;
+    next++;
+  }
+  return { blocks, nextPageToken: next < height ? String(next) : '' };
+}
+
+/** An address's balance and a page of its unspent outputs. The page's token is the place of its last output. */
+export function addressPage(store: Store, address: string, page: Page): GetAddressResponse {
+  const size = pageSize(page);
+  const after = page.pageToken === '' ? undefined : readToken(page.pageToken);
+  // One more than the page holds says whether there is another.
+  const owned = store.outputsOf(address, after, size + 1);
+  const shown = owned.slice(0, size);
+  const { units, count } = store.balance(address);
+  return {
+    address,
+    balance: nearestDouble(units),
+    unspentCount: count,
+    unspentOutputs: shown.map(({ output, id, blockIndex }) => ({ output, outputId: id, blockIndex })),
+    nextPageToken: owned.length > size ? String(shown.at(-1)?.place ?? '') : '',
+  };
+}
+
+function pageSize({ pageSize }: Page): number {
+  if (pageSize > LIMITS.pageSize)
+    throw new Fault('LIMIT_EXCEEDED', `page_size is at most ${LIMITS.pageSize}`, 'page_size');
+  return pageSize || LIMITS.defaultPageSize;
+}
+
+function readToken(token: string): bigint {
+  if (/^[0-9]{1,15}$/.test(token)) return BigInt(token);
+  throw new Fault('MALFORMED', 'page_token is not one that this validator gave', 'page_token');
+}

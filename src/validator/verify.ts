@@ -1,0 +1,192 @@
+/** Checks a data folder: every block is replayed through the engine, and everything kept beside the blocks is held against them. */
+
+import { outputId } from '../engine/bytes.js';
+import { exactUnits } from '../engine/exact.js';
+import type { OutputStatus } from '../engine/rules.js';
+import { apply, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
+import { passRounds, stepAndApply } from '../engine/step.js';
+import type { LmdbStore } from '../store/lmdb.js';
+import { NOT_SPENT, textKey } from '../store/records.js';
+import { StoreError } from '../store/store.js';
+
+/** What a verification found. */
+export interface Verification {
+  /** Blocks that were replayed. */
+  readonly blocks: number;
+  readonly outputs: bigint;
+  readonly unspent: bigint;
+  /** What is wrong, the first first; empty where the chain is sound. */
+  readonly problems: readonly string[];
+}
+
+/** Blocks between two reports of progress. */
+const REPORT_EVERY = 1_000;
+
+/**
+ * Verifies a chain, in one go: LMDB shows one moment of a folder that a validator may be writing to. `report` hears how many blocks of how
+ * many are replayed.
+ */
+export function verify(store: LmdbStore, report: (done: number, height: number) => void = () => {}): Verification {
+  const replay = new Replay(store);
+  try {
+    replay.blocks(report);
+    if (replay.problems.length === 0) {
+      replay.leftovers();
+      replay.balances();
+      replay.state();
+    }
+  } catch (error) {
+    // A record that cannot be read at all ends the replay where it stands.
+    if (!(error instanceof StoreError || error instanceof RangeError)) throw error;
+    replay.problems.push(`${replay.at}${error.message}`);
+  }
+  const { sound: blocks, made: outputs, spent, problems } = replay;
+  return { blocks, outputs, unspent: outputs - spent, problems };
+}
+
+class Replay {
+  readonly problems: string[] = [];
+  /** The blocks that were found sound. */
+  sound = 0;
+  made = 0n;
+  spent = 0n;
+  private readonly stored: State;
+  private readonly replayed: State;
+
+  constructor(private readonly store: LmdbStore) {
+    this.stored = store.loadState();
+    this.replayed = initialState(this.stored.parameters);
+  }
+
+  /** Judges every block again, at the time at which it was accepted, on the chain before it. */
+  blocks(report: (done: number, height: number) => void): void {
+    const { height } = this.stored;
+    while (this.sound < height) {
+      if (this.sound % REPORT_EVERY === 0) report(this.sound, height);
+      const accepted = this.store.block(this.sound);
+      if (accepted?.block === undefined) this.problems.push(`${this.at}it is missing`);
+      else this.block({ ...accepted, block: accepted.block });
+      if (this.problems.length > 0) return;
+      this.sound++;
+    }
+    report(height, height);
+  }
+
+  /** Where the replay stands, to begin a problem with. */
+  get at(): string {
+    return this.sound < this.stored.height ? `block #${this.sound}: ` : '';
+  }
+
+  private block(accepted: StoredBlock): void {
+    const { at, sound } = this;
+    const { block, minerId, acceptedAt } = accepted;
+    const { verdict, changes } = stepAndApply(this.replayed, { minerId, block }, acceptedAt, (id) => this.before(id));
+    const change = changes.find((one): one is Extract<Change, { type: 'block' }> => one.type === 'block');
+    if (change === undefined) {
+      this.problems.push(`${at}it is not accepted: ${verdict.message}`);
+      return;
+    }
+    const judged = change.accepted;
+    this.mustHold(judged.round === accepted.round, `${at}it has round ${accepted.round}, not ${judged.round}`);
+    this.mustHold(judged.tonce === accepted.tonce, `${at}it has tonce ${accepted.tonce}, not ${judged.tonce}`);
+    this.mustHold(judged.difficulty === accepted.difficulty, `${at}it has difficulty ${accepted.difficulty}`);
+    this.mustHold(judged.contentHash.equals(accepted.contentHash), `${at}it has another content hash`);
+    this.mustHold(this.store.indexOf(block.hash) === sound, `${at}it is not found by its hash`);
+    for (const { id } of change.outputs.made) {
+      const record = this.store.outputRecord(id);
+      this.mustHold(
+        record?.madeIn === sound && record.place === this.made,
+        `${at}output ${id.toString('hex')} is amiss`,
+      );
+      this.made++;
+    }
+    for (const { id } of change.outputs.spent) {
+      const record = this.store.outputRecord(id);
+      this.mustHold(record?.spentIn === sound, `${at}spent output ${id.toString('hex')} is amiss`);
+      this.spent++;
+    }
+  }
+
+  /** What was known of an output before the block that is replayed. */
+  private before(id: Buffer): OutputStatus {
+    const record = this.store.outputRecord(id);
+    if (record === undefined || record.madeIn >= this.sound) return 'absent';
+    return record.spentIn < this.sound ? 'spent' : 'unspent';
+  }
+
+  /** Nothing is kept that no block has made. */
+  leftovers(): void {
+    const { height } = this.stored;
+    this.mustHold(this.store.count('B') === height, 'there are blocks beyond the height');
+    this.mustHold(this.store.count('H') === height, 'there are hashes of no block');
+    this.mustHold(BigInt(this.store.count('O')) === this.made, 'there are outputs that no block has made');
+    this.mustHold(
+      this.store.outputCount === this.made,
+      `${this.store.outputCount} outputs are counted, not ${this.made}`,
+    );
+  }
+
+  /** Every unspent output belongs to its address, and every balance is their sum. */
+  balances(): void {
+    const sums = this.sums();
+    let unspent = 0n;
+    let owner = sums.next();
+    for (const { addressKey, balance } of this.store.balances()) {
+      const name = addressKey.toString('hex');
+      let expected = { units: 0n, count: 0n };
+      if (!owner.done && owner.value.addressKey.equals(addressKey)) {
+        expected = owner.value;
+        owner = sums.next();
+      }
+      const holds = balance.units === expected.units && balance.count === expected.count;
+      this.mustHold(holds, `the balance of the address with SHA-256 ${name} is not the sum of its outputs`);
+      unspent += expected.count;
+    }
+    this.mustHold(owner.done === true, 'there are unspent outputs of an address without a balance');
+    this.mustHold(unspent === this.made - this.spent, `${unspent} outputs are unspent, not ${this.made - this.spent}`);
+  }
+
+  /** The unspent outputs of each address, summed, in the order of the addresses' keys. */
+  private *sums(): Generator<{ addressKey: Buffer; units: bigint; count: bigint }> {
+    let current: { addressKey: Buffer; units: bigint; count: bigint } | undefined;
+    for (const { addressKey, owned } of this.store.ownedOutputs()) {
+      const record = this.store.outputRecord(owned.id);
+      const holds =
+        outputId(owned.output).equals(owned.id) &&
+        textKey(owned.output.toAddr).equals(addressKey) &&
+        record?.place === owned.place &&
+        record.madeIn === owned.blockIndex &&
+        record.spentIn === NOT_SPENT;
+      this.mustHold(holds, `unspent output ${owned.id.toString('hex')} is amiss`);
+      if (current !== undefined && !current.addressKey.equals(addressKey)) {
+        yield current;
+        current = undefined;
+      }
+      current ??= { addressKey, units: 0n, count: 0n };
+      current.units += exactUnits(owned.output.value);
+      current.count++;
+    }
+    if (current !== undefined) yield current;
+  }
+
+  /** The state that the replay ends with, brought to the last stamp, is the one that is stored. */
+  state(): void {
+    const stamp = this.store.stored?.stamp ?? 0n;
+    const passed = passRounds(this.replayed, stamp);
+    if (passed !== undefined) apply(this.replayed, passed);
+    const { round, lockouts } = this.replayed;
+    this.mustHold(
+      round.number === this.stored.round.number && round.start === this.stored.round.start,
+      `the round is ${this.stored.round.number} from ${this.stored.round.start}, not ${round.number} from ${round.start}`,
+    );
+    const inForce = [...lockouts].filter(([, end]) => end > stamp);
+    const same =
+      inForce.length === this.stored.lockouts.size &&
+      inForce.every(([id, end]) => this.stored.lockouts.get(id) === end);
+    this.mustHold(same, 'the lockouts are not those of the accepted blocks');
+  }
+
+  private mustHold(holds: boolean, problem: string): void {
+    if (!holds) this.problems.push(problem);
+  }
+}

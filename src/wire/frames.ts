@@ -1,0 +1,62 @@
+/** Frames (spec, section 1): a length of four bytes, big-endian, and that many bytes. */
+
+const HEADER_BYTES = 4;
+
+/** A frame that breaks the protocol: what follows it cannot be read any more. */
+export type BadFrame = 'empty' | 'too long';
+
+/** A frame with a text, in one piece. */
+export function frame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
+  bytes.writeUInt32BE(length);
+  bytes.write(text, HEADER_BYTES);
+  return bytes;
+}
+
+/** Takes bytes as they arrive, in whatever pieces, and gives frames. It holds no more than twice what has arrived. */
+export class FrameReader {
+  private bytes: Buffer = Buffer.alloc(0);
+  private start = 0;
+  private end = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** Bytes that wait to become frames. */
+  get waiting(): number {
+    return this.end - this.start;
+  }
+
+  /** Adds what has arrived. It must not be changed afterwards. */
+  push(chunk: Buffer): void {
+    const { waiting } = this;
+    if (waiting === 0) {
+      this.bytes = chunk;
+      this.start = 0;
+      this.end = chunk.length;
+      return;
+    }
+    if (this.end + chunk.length > this.bytes.length) {
+      // Doubling: a frame that drips in byte by byte is copied a few times, not once a byte.
+      const larger = Buffer.allocUnsafeSlow(Math.max(waiting + chunk.length, 2 * waiting));
+      this.bytes.copy(larger, 0, this.start, this.end);
+      this.bytes = larger;
+      this.start = 0;
+      this.end = waiting;
+    }
+    chunk.copy(this.bytes, this.end);
+    this.end += chunk.length;
+  }
+
+  /** The next frame's bytes without the length; undefined where it has not arrived whole. Good until the next push. */
+  next(): Buffer | BadFrame | undefined {
+    if (this.waiting < HEADER_BYTES) return undefined;
+    const length = this.bytes.readUInt32BE(this.start);
+    if (length === 0) return 'empty';
+    if (length > this.maxBytes) return 'too long';
+    if (this.waiting < HEADER_BYTES + length) return undefined;
+    const from = this.start + HEADER_BYTES;
+    this.start = from + length;
+    return this.bytes.subarray(from, this.start);
+  }
+}
