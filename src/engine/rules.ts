@@ -104,7 +104,8 @@ function checkTransactions(transactions: readonly Transaction[], lookup: OutputL
         spent.set(key, { id, output: input });
       }
       // "an output older than one of its inputs → InvalidTransactionTimestamp"
-      const newestInput = inputs.reduce((newest, { timestamp }) => (timestamp > newest ? timestamp : newest), 0n);
+      let newestInput = 0n;
+      for (const { timestamp } of inputs) if (timestamp > newestInput) newestInput = timestamp;
       if (outputs.some(({ timestamp }) => timestamp < newestInput)) return ChainCode.INVALID_TRANSACTION_TIMESTAMP;
       // "outputs worth more than inputs → InsufficientInputValue", in doubles and exactly
       const fee = sum(inputs) - sum(outputs);

@@ -276,13 +276,14 @@ export class ValidatorNode implements ChainValidator {
         for (const input of batch) input.refuse(fault);
         break;
       }
-      if (changes.length === 0) for (const answer of answers) answer();
-      else
-        this.commit(
-          changes,
-          () => answers.forEach((answer) => answer()),
-          (fault) => batch.forEach((input) => input.refuse(fault)),
-        );
+      const answer = (): void => {
+        for (const give of answers) give();
+      };
+      const refuse = (fault: Fault): void => {
+        for (const input of batch) input.refuse(fault);
+      };
+      if (changes.length === 0) answer();
+      else this.commit(changes, answer, refuse);
     }
     this.draining = false;
   }
