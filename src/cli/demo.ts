@@ -61,7 +61,8 @@ export async function runDemo({ miners, clockSpeed, seconds }: DemoArguments): P
     );
     say();
 
-    const end = AbortSignal.any([stop, AbortSignal.timeout(seconds * 1_000)]);
+    const begun = performance.now();
+    const end = endsAfter(seconds, stop);
     const clients = demo.players.map(({ name, protocol }) => {
       const validator = protocol === 'gRPC' && grpc ? `grpc://${formatAddress(grpc)}` : formatAddress(jsonTcp);
       return new MinerClient({ minerId: name, validator });
@@ -73,7 +74,7 @@ export async function runDemo({ miners, clockSpeed, seconds }: DemoArguments): P
     await Promise.all(mining);
     await demo.readBalances(server);
     for (const client of clients) client.close();
-    demo.summarise(seconds, clockSpeed);
+    demo.summarise((performance.now() - begun) / 1_000, clockSpeed);
   } finally {
     await server.stop();
     await rm(data, { recursive: true, force: true });
@@ -154,7 +155,7 @@ class Demo {
     const total = (what: 'rejected' | 'lockoutsEnded' | 'balance'): number =>
       this.players.reduce((sum, player) => sum + player[what], 0);
     say();
-    say(colour('bold', `Summary: ${seconds} s, ${round((seconds * clockSpeed) / 3_600)} hours of the network`));
+    say(colour('bold', `Summary: ${round(seconds)} s, ${round((seconds * clockSpeed) / 3_600)} hours of the network`));
     say(`  Blocks accepted:  ${this.height} (${accepted('JSON/TCP')} over JSON/TCP, ${accepted('gRPC')} over gRPC)`);
     say(`  Blocks rejected:  ${total('rejected')}`);
     say(`  Lockouts:         ${this.lockoutsBegun} begun, ${total('lockoutsEnded')} ended`);
@@ -189,4 +190,13 @@ class Demo {
 
 function round(value: number): number {
   return Math.round(value * 10) / 10;
+}
+
+/** Aborts after some seconds, or with another signal. */
+function endsAfter(seconds: number, other: AbortSignal): AbortSignal {
+  const end = new AbortController();
+  const timer = setTimeout(() => end.abort(), seconds * 1_000);
+  other.addEventListener('abort', () => end.abort(), { once: true });
+  end.signal.addEventListener('abort', () => clearTimeout(timer));
+  return end.signal;
 }

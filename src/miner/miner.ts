@@ -76,8 +76,7 @@ export class Miner {
     private readonly options: MiningOptions = {},
     private readonly timer: Timer = systemTimer,
   ) {
-    const { signal } = this.stopped;
-    this.signal = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
+    this.signal = linked(this.stopped, options.signal);
     this.observe = options.onEvent ?? (() => {});
     this.ownPlace = { index: options.index ?? 0, prevBlockHash: options.prevHash ?? NO_HASH };
     this.rounds =
@@ -145,8 +144,9 @@ export class Miner {
     if (difficulty === undefined)
       throw new Error(`the validator's difficulty cannot be read: ${round.info.difficulty}`);
     const found = new AbortController();
+    linked(found, this.signal);
     let overtaken = false;
-    const newRound = this.rounds.after(round, AbortSignal.any([found.signal, this.signal])).then(
+    const newRound = this.rounds.after(round, found.signal).then(
       () => {
         overtaken = true;
       },
@@ -307,4 +307,14 @@ export class Miner {
     this.observe({ type: 'disconnected', error: error instanceof Error ? error : new Error(String(error)), retryMs });
     await this.timer.sleep(retryMs, this.signal);
   }
+}
+
+/**
+ * A controller's signal, aborted with another one too. AbortSignal.any would do, but it forgets sources that nobody else holds (Node 20).
+ */
+function linked(controller: AbortController, other: AbortSignal | undefined): AbortSignal {
+  const abort = (): void => controller.abort(other?.reason);
+  if (other?.aborted) abort();
+  other?.addEventListener('abort', abort, { once: true, signal: controller.signal });
+  return controller.signal;
 }
