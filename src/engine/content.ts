@@ -11,6 +11,7 @@
  *     bytes(x)    = length (u32) ‖ x
  */
 
+import { isUtf8 } from 'node:buffer';
 import type { Block, Output, Transaction } from '../../gen/hourcoin/v1/block.js';
 import { sha256 } from './bytes.js';
 
@@ -78,6 +79,12 @@ class ContentReader {
     return this.source.subarray(from, from + length);
   }
 
+  text(): string {
+    const bytes = this.bytes();
+    if (!isUtf8(bytes)) throw new RangeError('content encoding: an address is not UTF-8');
+    return bytes.toString();
+  }
+
   list<T>(item: () => T): T[] {
     const count = this.u32();
     // Every item takes at least eight bytes: a count that cannot be true is refused before anything is allocated for it.
@@ -86,7 +93,7 @@ class ContentReader {
   }
 
   outputs(): Output[] {
-    return this.list(() => ({ toAddr: this.bytes().toString(), value: this.double(), timestamp: this.u64() }));
+    return this.list(() => ({ toAddr: this.text(), value: this.double(), timestamp: this.u64() }));
   }
 
   end(): void {

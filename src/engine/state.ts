@@ -69,9 +69,8 @@ export function apply(state: State, change: Change): void {
       const { block, minerId, acceptedAt, round } = change.accepted;
       state.height = block.index + 1;
       state.tip = { hash: block.hash, timestamp: block.timestamp };
+      // The miner's own last lockout is over, and dropped with the others: the map stays in order of the lockouts' ends.
       dropOldLockouts(state, acceptedAt);
-      // Deleted first, so that the map stays in order of the lockouts' ends.
-      state.lockouts.delete(minerId);
       state.lockouts.set(minerId, acceptedAt + LOCKOUT_MS);
       state.round = { number: round + 1n, start: acceptedAt, attempts: new Set() };
     }

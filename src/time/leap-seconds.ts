@@ -51,7 +51,7 @@ export function utcToTai(utc: bigint): bigint {
 
 /** Milliseconds TAI as milliseconds UTC. Within a leap second, which UTC has no number for, the second after it. */
 export function taiToUtc(tai: bigint): bigint {
-  const late = tai - BigInt(taiOffsetSeconds(tai) * 1000);
-  const early = tai - BigInt(taiOffsetSeconds(late) * 1000);
-  return utcToTai(early) > tai ? late : early;
+  // Right, or just before a leap second and within it a second too early: the offset then is the one that is sought.
+  const nearly = tai - BigInt(taiOffsetSeconds(tai) * 1000);
+  return tai - BigInt(taiOffsetSeconds(nearly) * 1000);
 }
