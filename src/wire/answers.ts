@@ -182,20 +182,24 @@ export function blockchainInfoFromJson(bytes: Buffer): GetBlockchainInfoResponse
 }
 
 function readAnswer(bytes: Buffer, expected: string, read: (json: JsonReader) => void): void {
-  readJson(bytes, (json) =>
+  const error = readJson(bytes, (json) =>
     json.tagged((tag, hasValue) => {
-      if (tag === 'Error' && hasValue) {
-        let message = '';
-        json.struct(['message'], () => {
-          message = json.string();
-        });
-        throw new Fault('MALFORMED', message);
-      }
+      if (tag === 'Error' && hasValue) return readError(json);
       if (tag !== expected || !hasValue)
         throw new JsonError(`expected ${expected}, and the validator sent something else`);
       read(json);
+      return undefined;
     }),
   );
+  if (error !== undefined) throw new Fault('MALFORMED', error);
+}
+
+function readError(json: JsonReader): string {
+  let message = '';
+  json.struct(['message'], () => {
+    message = json.string();
+  });
+  return message;
 }
 
 function readHash(json: JsonReader): Buffer {

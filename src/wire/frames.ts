@@ -14,7 +14,7 @@ export function frame(text: string): Buffer {
   return bytes;
 }
 
-/** Takes bytes as they arrive, in whatever pieces, and gives frames. It holds no more than twice what has arrived. */
+/** Takes bytes as they arrive, in whatever pieces, and gives frames. Once it has none to give it holds no more than twice what waits. */
 export class FrameReader {
   private bytes: Buffer = Buffer.alloc(0);
   private start = 0;
@@ -50,13 +50,22 @@ export class FrameReader {
 
   /** The next frame's bytes without the length; undefined where it has not arrived whole. Good until the next push. */
   next(): Buffer | BadFrame | undefined {
-    if (this.waiting < HEADER_BYTES) return undefined;
+    if (this.waiting < HEADER_BYTES) return this.letGo();
     const length = this.bytes.readUInt32BE(this.start);
     if (length === 0) return 'empty';
     if (length > this.maxBytes) return 'too long';
-    if (this.waiting < HEADER_BYTES + length) return undefined;
+    if (this.waiting < HEADER_BYTES + length) return this.letGo();
     const from = this.start + HEADER_BYTES;
     this.start = from + length;
     return this.bytes.subarray(from, this.start);
+  }
+
+  /** Lets the bytes of frames that were given go, where they are more than what waits: a silent connection keeps no mebibyte. */
+  private letGo(): undefined {
+    const { waiting } = this;
+    if (this.bytes.length <= 2 * waiting) return;
+    this.bytes = Buffer.from(this.bytes.subarray(this.start, this.end));
+    this.start = 0;
+    this.end = waiting;
   }
 }

@@ -101,13 +101,13 @@ export class JsonReader {
   }
 
   /**
-   * An object with known members, or an array that holds them all in that order. `read` is called for each member with its position among
-   * `names`. Unknown members are passed over, even repeated; a repeated known member is an error, and so is a missing one that is not
-   * among `optional`.
+   * An object with known members, or an array that holds them all in that order but for `optional` ones at its end. `read` is called for
+   * each member with its position among `names`. Unknown members are passed over, even repeated; a repeated known member is an error, and
+   * so is a missing one that is not among `optional`.
    */
   struct(names: readonly string[], read: (member: number) => void, optional: readonly string[] = []): void {
     const opening = this.peek();
-    if (opening === OPEN_ARRAY) return this.structAsArray(names, read);
+    if (opening === OPEN_ARRAY) return this.structAsArray(names, read, optional);
     if (opening !== OPEN_OBJECT) throw this.expected('an object');
     this.at++;
     let found = 0;
@@ -171,14 +171,15 @@ export class JsonReader {
     if (!Number.isNaN(this.peek())) throw this.wrong('text after the value');
   }
 
-  private structAsArray(names: readonly string[], read: (member: number) => void): void {
+  private structAsArray(names: readonly string[], read: (member: number) => void, optional: readonly string[]): void {
     this.at++;
     let member = 0;
     for (let more = !this.closes(CLOSE_ARRAY); more; more = this.goesOn(CLOSE_ARRAY)) {
       if (member === names.length) throw this.wrong(`an array for an object has ${names.length} items`);
       read(member++);
     }
-    if (member < names.length) throw this.wrong(`member ${names[member]} is missing`);
+    const missing = names.slice(member).find((name) => !optional.includes(name));
+    if (missing !== undefined) throw this.wrong(`member ${missing} is missing`);
   }
 
   private memberName(): string {

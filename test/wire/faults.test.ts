@@ -1,0 +1,103 @@
+import { expect } from 'chai';
+import { ClientError, Status } from 'nice-grpc-common';
+import { BadRequest, ErrorInfo, RetryInfo, RichClientError, type RichServerError } from 'nice-grpc-error-details';
+import { cancelled, Fault, type FaultReason } from '../../src/engine/fault.js';
+import { ERROR_DOMAIN, faultFromGrpc, faultToGrpc } from '../../src/wire/faults.js';
+
+/** Every reason there is: the compiler sees to it. */
+const STATUSES: Readonly<Record<FaultReason, Status>> = {
+  MALFORMED: Status.INVALID_ARGUMENT,
+  LIMIT_EXCEEDED: Status.INVALID_ARGUMENT,
+  NOT_FOUND: Status.NOT_FOUND,
+  OVERLOADED: Status.RESOURCE_EXHAUSTED,
+  UNAVAILABLE: Status.UNAVAILABLE,
+  CANCELLED: Status.CANCELLED,
+};
+const REASONS = Object.keys(STATUSES) as FaultReason[];
+const RETRIED: readonly FaultReason[] = ['OVERLOADED', 'UNAVAILABLE'];
+
+function onTheWire(fault: Fault): RichServerError {
+  return faultToGrpc(fault) as RichServerError;
+}
+
+/** What a client sees of an error that a server has thrown. */
+function received({ code, details, extra }: RichServerError): RichClientError {
+  return new RichClientError('/hourcoin.v1.ValidatorService/SubmitBlock', code, details, extra);
+}
+
+describe('Faults on gRPC', () => {
+  it('are of the domain hourcoin', () => expect(ERROR_DOMAIN).to.equal('hourcoin'));
+
+  for (const reason of REASONS) {
+    it(`of reason ${reason} have status ${Status[STATUSES[reason]]}, their text, and an ErrorInfo with the reason`, () => {
+      const error = onTheWire(new Fault(reason, 'why it is so'));
+      expect(error.code).to.equal(STATUSES[reason]);
+      expect(error.details).to.equal('why it is so');
+      const info = { $type: 'google.rpc.ErrorInfo', reason, domain: 'hourcoin', metadata: {} };
+      expect(error.extra[0]).to.deep.equal(info);
+    });
+
+    const retried = RETRIED.includes(reason);
+    it(`of reason ${reason} ${retried ? 'say when to ask again, a second later' : 'are not to be asked again as they are'}`, () => {
+      const further = onTheWire(new Fault(reason, 'why')).extra.slice(1);
+      const delay = { $type: 'google.protobuf.Duration', seconds: 1, nanos: 0 };
+      expect(further).to.deep.equal(retried ? [{ $type: RetryInfo.$type, retryDelay: delay }] : []);
+    });
+
+    it(`of reason ${reason} come back to a client as they were`, () => {
+      for (const field of reason === 'MALFORMED' || reason === 'LIMIT_EXCEEDED' ? ['', 'block.hash'] : ['']) {
+        const fault = faultFromGrpc(received(onTheWire(new Fault(reason, 'why it is so', field))));
+        expect(fault).to.be.instanceOf(Fault);
+        expect({ reason: fault?.reason, message: fault?.message, field: fault?.field }).to.deep.equal({
+          reason,
+          message: 'why it is so',
+          field,
+        });
+      }
+    });
+  }
+
+  it('name the field that is wrong, in a BadRequest', () => {
+    const { extra } = onTheWire(
+      new Fault('LIMIT_EXCEEDED', 'a block has at most 1000 transactions', 'block.transactions'),
+    );
+    expect(extra.map(({ $type }) => $type)).to.deep.equal([ErrorInfo.$type, BadRequest.$type]);
+    const [violation] = (extra[1] as BadRequest).fieldViolations;
+    expect(violation?.field).to.equal('block.transactions');
+    expect(violation?.description).to.equal('a block has at most 1000 transactions');
+  });
+
+  it('are known by their status alone where the validator gives no reason', () => {
+    const table: ReadonlyArray<readonly [Status, FaultReason | undefined]> = [
+      [Status.INVALID_ARGUMENT, 'MALFORMED'],
+      [Status.NOT_FOUND, 'NOT_FOUND'],
+      [Status.RESOURCE_EXHAUSTED, 'OVERLOADED'],
+      [Status.UNAVAILABLE, 'UNAVAILABLE'],
+      [Status.CANCELLED, 'CANCELLED'],
+      [Status.INTERNAL, undefined],
+      [Status.UNKNOWN, undefined],
+      [Status.UNIMPLEMENTED, undefined],
+      [Status.DEADLINE_EXCEEDED, undefined],
+    ];
+    for (const [status, reason] of table) {
+      for (const error of [new ClientError('/path', status, 'why'), new RichClientError('/path', status, 'why', [])])
+        expect(faultFromGrpc(error)?.reason, Status[status]).to.equal(reason);
+    }
+  });
+
+  it('of a reason that is not known are no faults of ours', () => {
+    const info = ErrorInfo.fromPartial({ reason: 'QUOTA', domain: 'proxy.example' });
+    expect(faultFromGrpc(new RichClientError('/path', Status.UNAVAILABLE, 'why', [info]))).to.equal(undefined);
+  });
+
+  it('name no field where a BadRequest names none', () => {
+    const empty = BadRequest.fromPartial({});
+    expect(faultFromGrpc(new RichClientError('/path', Status.INVALID_ARGUMENT, 'why', [empty]))?.field).to.equal('');
+  });
+
+  it('of a caller that gave up are CANCELLED', () => {
+    expect(cancelled().reason).to.equal('CANCELLED');
+    expect(cancelled().name).to.equal('Fault');
+    expect(cancelled().field).to.equal('');
+  });
+});
