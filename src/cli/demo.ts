@@ -1,5 +1,6 @@
 /** `hourcoin demo`: a whole network in one process, on a fast clock, shown as it goes. */
 
+import { setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -195,6 +196,7 @@ function round(value: number): number {
 /** Aborts after some seconds, or with another signal. */
 function endsAfter(seconds: number, other: AbortSignal): AbortSignal {
   const end = new AbortController();
+  setMaxListeners(0, end.signal);
   const timer = setTimeout(() => end.abort(), seconds * 1_000);
   other.addEventListener('abort', () => end.abort(), { once: true });
   end.signal.addEventListener('abort', () => clearTimeout(timer));
