@@ -24,10 +24,9 @@ export interface MinerClientOptions {
   readonly timeout?: number | undefined;
 }
 
-/** A block that was submitted, and the verdict on it. */
-export interface Submitted {
+/** The verdict on a block that was made and submitted, with the block. */
+export interface Submitted extends SubmitBlockResponse {
   readonly block: Block;
-  readonly verdict: SubmitBlockResponse;
 }
 
 /**
@@ -71,7 +70,7 @@ export class MinerClient {
     const info = await this.getRoundInfo({ signal });
     const block = await new Miner(this.validator, this.minerId, options).makeOne({ info, at: systemTimer.now() });
     if (block === undefined) throw new Error('no block was made for this round: try again');
-    return { block, verdict: await this.validator.submitBlock(this.minerId, block, { signal }) };
+    return { ...(await this.validator.submitBlock(this.minerId, block, { signal })), block };
   }
 
   /** Mines until it is stopped or has made its blocks, whatever falls over. Resolves to the number of blocks that were accepted. */
