@@ -8,8 +8,9 @@ import type { ChainParameters } from './engine/state.js';
 import { GrpcServer } from './server/grpc.js';
 import { JsonTcpServer } from './server/json-tcp.js';
 import type { Log } from './server/log.js';
+import { damaged, reason, unusable } from './store/folder.js';
 import { LmdbStore } from './store/lmdb.js';
-import { type Store, type StoredChain, StoreError } from './store/store.js';
+import { DamageError, type Store, type StoredChain, StoreError } from './store/store.js';
 import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
 import type { Observer, ValidatorEvent } from './validator/events.js';
 import { ValidatorNode } from './validator/node.js';
@@ -100,7 +101,7 @@ export class ValidatorServer {
   /** Opens the data folder and listens. Throws a StartError or StoreError that says what to do; nothing is left running then. */
   async start(): Promise<Listening> {
     try {
-      const store = LmdbStore.open(this.options.data ?? './hourcoin-data');
+      const store = LmdbStore.open(this.folder);
       this.store = store;
       this.settled = await this.settle(store);
       const clock = await this.clockFor(this.settled);
@@ -108,7 +109,7 @@ export class ValidatorServer {
       return { jsonTcp: await this.listenJsonTcp(this.node), grpc: await this.listenGrpc(this.node) };
     } catch (error) {
       await this.stop();
-      throw error;
+      throw error instanceof DamageError ? damaged(this.folder, error.message) : error;
     }
   }
 
@@ -134,7 +135,9 @@ export class ValidatorServer {
         timescale: scale,
         firstRoundStart,
       };
-      await store.begin(parameters, clockSpeed ?? 1);
+      await store.begin(parameters, clockSpeed ?? 1).catch((error) => {
+        throw unusable(this.folder, error);
+      });
       return { parameters, clockSpeed: clockSpeed ?? 1, stamp: firstRoundStart };
     }
     const { parameters } = stored;
@@ -146,9 +149,8 @@ export class ValidatorServer {
 
   private mustAgree<T>(what: string, stored: T, given: T | undefined): void {
     if (given === undefined || given === stored) return;
-    const { data = './hourcoin-data' } = this.options;
     throw new StartError(
-      `the chain in ${data} has ${what} ${stored}, not ${given}: leave it out, or start another chain with another --data`,
+      `the chain in ${this.folder} has ${what} ${stored}, not ${given}: leave it out, or start another chain with another --data`,
     );
   }
 
@@ -191,8 +193,17 @@ export class ValidatorServer {
   private tell(event: ValidatorEvent): void {
     logEvent(event, this.log);
     this.options.onEvent?.(event);
-    if (event.type === 'failure')
-      this.reportFailure(new StoreError(`the data could not be written or read: ${event.error}`));
+    if (event.type !== 'failure') return;
+    const { error } = event;
+    this.reportFailure(
+      error instanceof DamageError
+        ? damaged(this.folder, error.message)
+        : new StoreError(`the data in ${this.folder} could not be written or read: ${reason(error)}`),
+    );
+  }
+
+  private get folder(): string {
+    return this.options.data ?? './hourcoin-data';
   }
 }
 

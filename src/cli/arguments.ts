@@ -52,6 +52,12 @@ export function name(text: string): string {
   return text;
 }
 
+/** A folder's path. */
+export function folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Write a path.');
+  return text;
+}
+
 /** A whole number within bounds. */
 export function integer(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -19,6 +19,8 @@ export async function makeLog(level: LogLevel): Promise<Log> {
         colorize: process.stderr.hasColors(),
       })
     : pino.destination({ fd: 2, sync: true });
+  // A log that cannot be written, on a full disk say, is no reason to end.
+  destination.on('error', () => {});
   const logger = pino({ level, base: null }, destination);
   return {
     debug: (text) => logger.isLevelEnabled('debug') && logger.debug(harmless(text)),

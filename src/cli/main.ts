@@ -2,6 +2,7 @@
 /** `hourcoin`: one command a file; here are their arguments, and how they end. */
 
 import { readFileSync } from 'node:fs';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Argument, Command, CommanderError } from 'commander';
 import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../client/connect.js';
 import { ConnectionError, DEFAULT_TIMEOUT_MS } from '../client/errors.js';
@@ -15,12 +16,18 @@ import { LOG_LEVELS } from './log.js';
 
 const DATA = './hourcoin-data';
 
+/** Variables of options that have no value. */
+const FLAGS = ['HOURCOIN_JSON', 'HOURCOIN_ALLOW_CLOCK_BEHIND'];
+
 async function main(): Promise<void> {
   // Whoever reads our output may have gone: that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
-  // An empty variable, or a flag that is off, is as good as none.
+  // What grpc-js writes on stderr by itself we say in our own words.
+  if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
+  // An empty variable is as good as none, and so is a flag that is off: commander takes any value for on.
   for (const [name, value] of Object.entries(process.env)) {
-    if (name.startsWith('HOURCOIN_') && (value === '' || value === 'false')) delete process.env[name];
+    const off = FLAGS.includes(name) && /^(0|false|no|off)$/i.test(value ?? '');
+    if (name.startsWith('HOURCOIN_') && (value === '' || off)) delete process.env[name];
   }
   try {
     await program().parseAsync();
@@ -87,7 +94,7 @@ function addValidator(program: Command): void {
         .argParser(read.listenAddressOrOff)
         .default('127.0.0.1:50051'),
     )
-    .addOption(read.option('--data <dir>', 'the data folder').default(DATA))
+    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DATA))
     .addOption(
       read.option('--timescale <scale>', "how time is counted (default: the chain's, or tai)").choices(['tai', 'utc']),
     )
@@ -180,7 +187,7 @@ function addVerify(program: Command): void {
   program
     .command('verify')
     .description('replay every block of a data folder, and say whether the chain is sound')
-    .addOption(read.option('--data <dir>', 'the data folder').default(DATA))
+    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DATA))
     .action(async ({ data }) => {
       const { runVerify } = await import('./verify.js');
       await runVerify(data);

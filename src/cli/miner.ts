@@ -95,6 +95,14 @@ class MinerDisplay {
       }
       case 'rejected':
         return say(`${colour('red', `  ✗ Block rejected: ${harmless(event.verdict.message)}`)}\n`);
+      case 'not-taken': {
+        const text = `  ✗ ${harmless(event.fault.message)}. Trying again in ${(event.retryMs / 1_000).toFixed(1)} s...`;
+        return say(colour('red', text));
+      }
+      case 'unknown':
+        return say(
+          '  The answer was lost, and the chain has gone on: whether the block was accepted cannot be told.\n',
+        );
       case 'lockout':
         return this.countDown(event.waitMs, event.seconds);
       case 'next-round':

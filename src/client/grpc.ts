@@ -64,9 +64,9 @@ export class GrpcClient implements ChainValidator {
     return this.call((signal) => this.validator.getBlockchainInfo({}, { signal }), options);
   }
 
-  async *watchRounds(minerId: string, options: CallOptions = {}): AsyncGenerator<RoundInfo, void> {
-    const rounds = this.validator.watchRounds({ minerId }, options);
-    for await (const { roundInfo } of this.stream(rounds, options)) yield this.present(roundInfo);
+  async *watchRounds(minerId: string, { signal }: CallOptions = {}): AsyncGenerator<RoundInfo, void> {
+    const rounds = this.validator.watchRounds({ minerId }, { signal });
+    for await (const { roundInfo } of this.stream(rounds, signal)) yield this.present(roundInfo);
   }
 
   async getBlock(name: BlockName, options?: CallOptions): Promise<AcceptedBlock> {
@@ -81,9 +81,9 @@ export class GrpcClient implements ChainValidator {
     return this.call((signal) => this.chain.listBlocks({ fromIndex, ...page }, { signal }), options);
   }
 
-  async *watchBlocks(fromIndex: number, options: CallOptions = {}): AsyncGenerator<AcceptedBlock, void> {
-    const blocks = this.chain.watchBlocks({ fromIndex }, options);
-    for await (const { block } of this.stream(blocks, options)) yield this.present(block);
+  async *watchBlocks(fromIndex: number, { signal }: CallOptions = {}): AsyncGenerator<AcceptedBlock, void> {
+    const blocks = this.chain.watchBlocks({ fromIndex }, { signal });
+    for await (const { block } of this.stream(blocks, signal)) yield this.present(block);
   }
 
   getAddress(address: string, page: Page, options?: CallOptions): Promise<GetAddressResponse> {
@@ -120,7 +120,7 @@ export class GrpcClient implements ChainValidator {
     }
   }
 
-  private async *stream<T>(messages: AsyncIterable<T>, { signal }: CallOptions): AsyncGenerator<T, void> {
+  private async *stream<T>(messages: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T, void> {
     try {
       yield* messages;
     } catch (error) {
@@ -132,10 +132,11 @@ export class GrpcClient implements ChainValidator {
     if (signal?.aborted) return cancelled();
     if (!(error instanceof ClientError)) return error instanceof Error ? error : new Error(String(error));
     const fault = faultFromGrpc(error);
-    // The library says UNAVAILABLE too where nobody answers; the validator's own comes with a reason.
-    const unreachable = error.code === Status.UNAVAILABLE && !('extra' in error);
+    // The library says UNAVAILABLE too where nobody answers, and CANCELLED where the peer drops a call; the validator's own come with a reason.
+    const unreachable = (error.code === Status.UNAVAILABLE || error.code === Status.CANCELLED) && !('extra' in error);
     if (fault !== undefined && !unreachable) return fault;
-    return new ConnectionError(`cannot reach ${formatAddress(this.address)}: ${error.details}`);
+    const details = error.details.replace(/\.? Resolution note: ?\.?$/, '');
+    return new ConnectionError(`cannot reach ${formatAddress(this.address)}: ${details}`);
   }
 
   private present<T>(value: T | undefined): T {

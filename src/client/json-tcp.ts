@@ -91,8 +91,13 @@ class Connection {
 
   ask(text: string, timeout: number, signal: AbortSignal | undefined): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      // Answers come in order: when one is given up, those behind it can no longer be told apart.
-      const abort = (): void => this.fail(cancelled());
+      // What is not sent yet must not be sent any more: the connection goes, and others' answers with it.
+      const abort = (): void => {
+        reject(cancelled());
+        this.fail(
+          new ConnectionError(`the connection to ${formatAddress(this.address)} was given up with another call`),
+        );
+      };
       const late = new ConnectionError(`${formatAddress(this.address)} did not answer within ${timeout} ms`);
       const timer = setTimeout(() => this.fail(late), timeout);
       const settle = <V>(done: (value: V) => void) => {

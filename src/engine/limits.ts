@@ -20,6 +20,9 @@ export const LIMITS = {
   // A JSON/TCP connection.
   /** Requests of one connection that wait for their answers; further ones are not read. */
   pipelinedRequests: 64,
+  /** Requests of one connection, or bytes of them, that are looked at before other connections have their turn. */
+  turnRequests: 32,
+  turnBytes: 65_536,
   /** Answers that a client has not read; while there are more, its requests are not read. */
   unreadAnswerBytes: 65_536,
   /** How long we read and throw away what follows a frame that is too long. */
@@ -36,6 +39,8 @@ export const LIMITS = {
   streamsPerConnection: 100,
   /** Open WatchRounds and WatchBlocks streams over all connections. */
   watchers: 10_000,
+  /** gRPC requests that have not arrived whole; beyond that the oldest are ended. */
+  unfinishedRequests: 64,
   /** Inputs that wait to be judged; more are answered "overloaded". */
   queuedInputs: 10_000,
   /** Inputs that are judged and made durable together. */

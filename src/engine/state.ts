@@ -1,6 +1,6 @@
 /**
  * What the rules need to know, and nothing else: the chain's end, the round with its attempts, the lockouts. Outputs are looked up,
- * never held. Only `apply` changes a state.
+ * never held. Only `apply` changes a state, but for lockouts that are over: they may be forgotten at any time.
  */
 
 import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';

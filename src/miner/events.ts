@@ -2,11 +2,12 @@
 
 import type { Block } from '../../gen/hourcoin/v1/block.js';
 import type { RoundInfo, SubmitBlockResponse } from '../../gen/hourcoin/v1/validator_service.js';
+import type { Fault } from '../engine/fault.js';
 
 export type MinerEvent =
   /** The validator has answered, for the first time or again. */
   | { readonly type: 'connected'; readonly round: RoundInfo }
-  /** It cannot be reached, or did not take a block; it is asked again after some milliseconds. */
+  /** It cannot be reached; it is asked again after some milliseconds. */
   | { readonly type: 'disconnected'; readonly error: Error; readonly retryMs: number }
   /** It tells no tip, as the deployed validators do not: index and previous hash are the miner's own. */
   | { readonly type: 'deployed-validator'; readonly index: number; readonly prevBlockHash: Buffer }
@@ -24,6 +25,10 @@ export type MinerEvent =
   /** Where the answer was lost, `verdict` is undefined: the chain shows the block. */
   | { readonly type: 'accepted'; readonly block: Block; readonly verdict: SubmitBlockResponse | undefined }
   | { readonly type: 'rejected'; readonly block: Block; readonly verdict: SubmitBlockResponse }
+  /** The validator did not judge the block, and nothing was used up; it is asked again after some milliseconds. */
+  | { readonly type: 'not-taken'; readonly fault: Fault; readonly retryMs: number }
+  /** The answer was lost and the chain has gone on: over JSON/TCP it cannot be told whether the block was accepted. */
+  | { readonly type: 'unknown'; readonly block: Block }
   /** A lockout is waited for: seconds of the validator's clock, milliseconds of real time. */
   | { readonly type: 'lockout'; readonly seconds: bigint; readonly waitMs: number }
   /** The attempt is used up: the next round is waited for. */

@@ -14,7 +14,9 @@ import {
 import { Backoff } from '../client/backoff.js';
 import { NO_HASH } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
+import { Fault } from '../engine/fault.js';
 import { WINDOW_FUTURE_MS, WINDOW_PAST_MS } from '../engine/step.js';
+import { type Challenge, NO_CHALLENGE } from '../engine/tonce.js';
 import { systemTime } from '../time/clock.js';
 import { systemTimer, type Timer } from '../time/timer.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
@@ -63,6 +65,7 @@ export class Miner {
   private readonly observe: MinerObserver;
   private readonly rounds: Rounds;
   private readonly backoff = new Backoff();
+  private readonly refusals = new Backoff();
   private connected = false;
   private accepted = 0;
   /** Where the next block goes, on a validator that does not tell. */
@@ -113,8 +116,8 @@ export class Miner {
   private async makeBlock(round: ToldRound): Promise<Block | undefined> {
     const { info } = round;
     const { index, prevBlockHash } = this.placeOf(info);
-    const tonce = info.tonce ?? 1;
-    this.observe({ type: 'mining', index, tonce, secondsRemaining: info.challengeSecondsRemaining });
+    const { tonce, secondsRemaining } = this.challengeNow(round);
+    this.observe({ type: 'mining', index, tonce, secondsRemaining });
 
     const now = this.validatorTime(round);
     const afterTip = (info.tipTimestamp ?? -1n) + 1n;
@@ -193,8 +196,10 @@ export class Miner {
     try {
       verdict = await this.validator.submitBlock(this.minerId, block, { signal: this.signal });
     } catch (error) {
-      return this.afterLostAnswer(block, error);
+      const refused = error instanceof Fault && error.reason !== 'CANCELLED';
+      return refused ? this.afterRefusal(error) : this.afterLostAnswer(block, error);
     }
+    this.refusals.reset();
     if (verdict.result === SubmitResult.ACCEPTED) {
       this.accept(block, verdict);
       return round;
@@ -215,7 +220,11 @@ export class Miner {
       return this.untilAnswered(() => this.rounds.latest(this.signal));
     }
     this.observe({ type: 'next-round' });
-    return this.untilAnswered(() => this.rounds.after(round, this.signal));
+    return this.untilAnswered(async () => {
+      // A round may be long in coming: that the validator is there again is said before.
+      await this.sayConnected();
+      return this.rounds.after(round, this.signal);
+    });
   }
 
   /** The tip has moved: the new round, at once where it can be asked for, else as soon as it is told. */
@@ -229,12 +238,32 @@ export class Miner {
   private async afterLostAnswer(block: Block, error: unknown): Promise<ToldRound> {
     await this.retryLater(error);
     const round = await this.untilAnswered(() => this.rounds.latest(this.signal));
-    const onTip = block.hash.equals(round.info.prevBlockHash);
-    const { isLocked } = await this.untilAnswered(() =>
-      this.validator.checkLockout(this.minerId, { signal: this.signal }),
-    );
-    if (onTip || isLocked) this.accept(block, undefined);
+    if (await this.untilAnswered(() => this.isOnChain(block, round))) this.accept(block, undefined);
+    else if (!('getBlock' in this.validator) && round.info.nextIndex > block.index)
+      this.observe({ type: 'unknown', block });
     return round;
+  }
+
+  /** Whether a block is on the chain, as far as the wire tells: without a look at the chain, the tip and the lockout do. */
+  private async isOnChain(block: Block, { info }: ToldRound): Promise<boolean> {
+    const options = { signal: this.signal };
+    if (block.hash.equals(info.prevBlockHash)) return true;
+    if (!('getBlock' in this.validator)) return (await this.validator.checkLockout(this.minerId, options)).isLocked;
+    try {
+      await this.validator.getBlock({ hash: block.hash }, options);
+      return true;
+    } catch (error) {
+      if (error instanceof Fault && error.reason === 'NOT_FOUND') return false;
+      throw error;
+    }
+  }
+
+  /** The validator did not judge the block, and nothing was used up: it is asked again, ever more seldom. */
+  private async afterRefusal(fault: Fault): Promise<ToldRound> {
+    const retryMs = this.refusals.next();
+    this.observe({ type: 'not-taken', fault, retryMs });
+    await this.timer.sleep(retryMs, this.signal);
+    return this.untilAnswered(() => this.rounds.latest(this.signal));
   }
 
   private accept(block: Block, verdict: SubmitBlockResponse | undefined): void {
@@ -263,6 +292,13 @@ export class Miner {
     // that begins in the future of UTC is one on TAI (spec, section 3).
     const utc = systemTime(Timescale.UTC);
     return info.roundStart > utc ? systemTime(Timescale.TAI) : utc;
+  }
+
+  /** The challenge now: the one that was told, until its seconds are over. They were rounded down. */
+  private challengeNow(round: ToldRound): Challenge {
+    const { tonce = NO_CHALLENGE, challengeSecondsRemaining: told, round: number, serverTime } = round.info;
+    const passed = number > 0n ? (this.validatorTime(round) - serverTime) / 1_000n : 0n;
+    return passed > told ? { tonce: NO_CHALLENGE, secondsRemaining: 0n } : { tonce, secondsRemaining: told - passed };
   }
 
   /** Warns where a block made by the host's clock would be refused. `doubt`: how long the answer took, milliseconds. */

@@ -23,6 +23,7 @@ import { type Address, formatAddress } from '../wire/address.js';
 import { faultToGrpc } from '../wire/faults.js';
 import * as read from '../wire/protobuf.js';
 import type { Log } from './log.js';
+import { boundUnfinished } from './unfinished.js';
 
 /** The schemas as reflection serves them: this file runs as dist/src/server/grpc.js. */
 const DESCRIPTOR = new URL('../../../gen/descriptor.binpb', import.meta.url);
@@ -35,6 +36,7 @@ const SERVICES = [ValidatorServiceDefinition.fullName, ChainServiceDefinition.fu
 export class GrpcServer {
   private readonly health = HealthState();
   private readonly server: Server;
+  private readonly unfinished = boundUnfinished();
 
   constructor(validator: ChainValidator, log: Log) {
     this.server = createServer({
@@ -43,6 +45,8 @@ export class GrpcServer {
       'grpc.max_connection_idle_ms': LIMITS.idleMs,
       'grpc.keepalive_time_ms': KEEPALIVE.time,
       'grpc.keepalive_timeout_ms': KEEPALIVE.timeout,
+      // Handed on to grpc-js as it is.
+      interceptors: [this.unfinished.interceptor],
     })
       .use(errorDetailsServerMiddleware)
       .use(mapFaults(log));
@@ -71,6 +75,7 @@ export class GrpcServer {
     const timer = setTimeout(() => this.server.forceShutdown(), graceMs);
     await this.server.shutdown();
     clearTimeout(timer);
+    this.unfinished.close();
   }
 
   private addReflection(): void {

@@ -27,6 +27,7 @@ export class JsonTcpServer {
   private readonly connections = new Set<Connection>();
   /** Bytes of frames that have not arrived whole, over all connections. */
   private unfinished = 0;
+  private readonly turns = new Turns();
 
   constructor(
     private readonly validator: Validator,
@@ -74,15 +75,20 @@ export class JsonTcpServer {
       socket,
       (bytes) => this.answerOrClose(bytes),
       (change) => this.hold(change),
+      this.turns,
     );
     this.connections.add(connection);
     void connection.closed.then(() => this.connections.delete(connection));
   }
 
-  /** Counts unfinished bytes that a connection holds more, or less. False where there are too many. */
-  private hold(change: number): boolean {
+  /** Counts unfinished bytes that a connection holds more, or less. Where there are too many, who holds most is closed. */
+  private hold(change: number): void {
     this.unfinished += change;
-    return change <= 0 || this.unfinished <= LIMITS.unfinishedFrameBytes;
+    if (change <= 0 || this.unfinished <= LIMITS.unfinishedFrameBytes) return;
+    let greediest: Connection | undefined;
+    for (const connection of this.connections)
+      if (connection.unfinished > (greediest?.unfinished ?? 0)) greediest = connection;
+    greediest?.destroy();
   }
 
   /** Answers a frame; undefined closes the connection instead. Never rejects: a defect is logged, and costs one connection. */
@@ -139,6 +145,20 @@ export class JsonTcpServer {
   }
 }
 
+/** Counts turns of the event loop, as long as somebody asks. */
+class Turns {
+  private turn = 0;
+  private ending: NodeJS.Immediate | undefined;
+
+  current(): number {
+    this.ending ??= setImmediate(() => {
+      this.ending = undefined;
+      this.turn++;
+    });
+    return this.turn;
+  }
+}
+
 /** A place in the order of answers: filled when its request is answered. */
 interface Slot {
   answer: Buffer | 'close' | undefined;
@@ -154,19 +174,23 @@ class Connection {
   private done = false;
   /** The client sends no more. */
   private ended = false;
-  private unfinished = 0;
+  private unfinishedBytes = 0;
   private frameTimer: NodeJS.Timeout | undefined;
+  /** What has been looked at in this turn of the event loop, and the next turn where that was enough. */
+  private turn = -1;
+  private turnRequests = 0;
+  private turnBytes = 0;
+  private nextTurn: NodeJS.Immediate | undefined;
 
   constructor(
     private readonly socket: Socket,
     private readonly answer: (bytes: Buffer) => Promise<string | undefined>,
-    private readonly hold: (change: number) => boolean,
+    private readonly hold: (change: number) => void,
+    private readonly turns: Turns,
   ) {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
-        this.done = true;
-        clearTimeout(this.frameTimer);
-        this.hold(-this.unfinished);
+        this.giveUp();
         resolve();
       });
     });
@@ -185,19 +209,34 @@ class Connection {
     });
   }
 
+  /** Bytes of a frame that has not arrived whole. */
+  get unfinished(): number {
+    return this.unfinishedBytes;
+  }
+
   stopTaking(): void {
     this.finish();
   }
 
   destroy(): void {
+    this.giveUp();
     this.socket.destroy();
   }
 
-  /** Looks at the frames that have arrived, as long as the client reads its answers. */
+  /** Looks at the frames that have arrived, as long as the client reads its answers, some each turn of the event loop. */
   private readFrames(): void {
-    while (!this.done) {
+    let taken = false;
+    while (!this.done && this.nextTurn === undefined) {
       if (this.slots.length >= LIMITS.pipelinedRequests || this.socket.writableLength > LIMITS.unreadAnswerBytes) {
         this.socket.pause();
+        break;
+      }
+      if (this.hasHadItsTurn()) {
+        this.socket.pause();
+        this.nextTurn = setImmediate(() => {
+          this.nextTurn = undefined;
+          this.readFrames();
+        });
         break;
       }
       const next = this.frames.next();
@@ -206,13 +245,27 @@ class Connection {
         else this.socket.resume();
         break;
       }
+      taken = true;
       if (Buffer.isBuffer(next)) this.take(next);
       else this.refuse(next);
     }
-    this.countUnfinished();
+    this.countUnfinished(taken);
+  }
+
+  /** Whether so much was looked at in this turn that others come first. */
+  private hasHadItsTurn(): boolean {
+    const turn = this.turns.current();
+    if (turn !== this.turn) {
+      this.turn = turn;
+      this.turnRequests = 0;
+      this.turnBytes = 0;
+    }
+    return this.turnRequests >= LIMITS.turnRequests || this.turnBytes >= LIMITS.turnBytes;
   }
 
   private take(bytes: Buffer): void {
+    this.turnRequests++;
+    this.turnBytes += bytes.length;
     const slot: Slot = { answer: undefined };
     this.slots.push(slot);
     void this.answer(bytes).then((text) => this.fill(slot, text === undefined ? 'close' : frame(text)));
@@ -247,25 +300,35 @@ class Connection {
     clearTimeout(this.frameTimer);
     if (this.slots.some(({ answer }) => answer === undefined)) return;
     for (const { answer } of this.slots.splice(0)) if (Buffer.isBuffer(answer)) this.socket.write(answer);
-    if (this.socket.writableEnded) return;
+    if (this.socket.writableEnded || this.socket.destroyed) return;
     this.socket.end();
+    // Whoever sends no more reads the last answers at its own pace.
+    if (this.ended) return;
     // What still arrives is thrown away for a while: closing on it would reset the connection and lose the last answer.
     this.socket.resume();
     const timer = setTimeout(() => this.socket.destroy(), LIMITS.drainMs);
     this.socket.once('close', () => clearTimeout(timer));
   }
 
-  /** Bounds how much, and how long, a frame that has not arrived whole may keep. */
-  private countUnfinished(): void {
+  /** Bounds how much, and how long, a frame that has not arrived whole may keep. `taken`: another has just arrived whole. */
+  private countUnfinished(taken: boolean): void {
     const { waiting } = this.done ? { waiting: 0 } : this.frames;
-    const change = waiting - this.unfinished;
-    this.unfinished = waiting;
-    if (!this.hold(change)) return void this.socket.destroy();
+    const change = waiting - this.unfinishedBytes;
+    this.unfinishedBytes = waiting;
     const dripping = waiting > 0 && !this.socket.isPaused();
-    if (!dripping || change < 0) {
+    if (!dripping || taken) {
       clearTimeout(this.frameTimer);
       this.frameTimer = undefined;
     }
-    if (dripping) this.frameTimer ??= setTimeout(() => this.socket.destroy(), LIMITS.frameMs).unref();
+    if (dripping) this.frameTimer ??= setTimeout(() => this.destroy(), LIMITS.frameMs).unref();
+    this.hold(change);
+  }
+
+  /** Looks at nothing any more, and holds nothing. */
+  private giveUp(): void {
+    this.done = true;
+    clearTimeout(this.frameTimer);
+    this.hold(-this.unfinishedBytes);
+    this.unfinishedBytes = 0;
   }
 }

@@ -1,13 +1,14 @@
 /** A data folder: who may write to it, and whether its file can be opened at all. */
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tryLock } from 'fs-native-extensions';
 import { StoreError } from './store.js';
 
 const DATA_FILE = 'data.mdb';
+const READERS_FILE = 'lock.mdb';
 const LOCK_FILE = 'validator.lock';
 
 /** Makes the folder where there is none, and locks it for one writer. Returns what gives the lock back. */
@@ -15,9 +16,13 @@ export function lockFolder(folder: string): () => void {
   let file: number;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // LMDB ends the process without a word where it may not write to a file of its own.
+    for (const name of [DATA_FILE, READERS_FILE].map((name) => join(folder, name))) {
+      if (existsSync(name)) closeSync(openSync(name, 'r+'));
+    }
     file = openSync(join(folder, LOCK_FILE), 'a+', 0o600);
   } catch (error) {
-    throw new StoreError(`cannot use the data folder ${folder}: ${reason(error)}`);
+    throw unusable(folder, error);
   }
   // The system lets go of the lock however the process ends: nothing stale is left behind.
   if (tryLock(file)) return () => closeSync(file);
@@ -25,6 +30,21 @@ export function lockFolder(folder: string): () => void {
   throw new StoreError(
     `the data folder ${folder} is in use by another validator: stop that one, or choose another with --data`,
   );
+}
+
+/** What LMDB's files take when they are new, and more. */
+const NEW_FILES_BYTES = 262_144;
+
+/** Throws a StoreError where the disk has no room for a new chain: LMDB would end the process without a word. */
+export function checkRoom(folder: string): void {
+  const probe = join(folder, 'room.tmp');
+  try {
+    writeFileSync(probe, Buffer.alloc(NEW_FILES_BYTES, 1), { flush: true });
+  } catch (error) {
+    throw unusable(folder, error);
+  } finally {
+    rmSync(probe, { force: true });
+  }
 }
 
 /** Whether there is a data file. */
@@ -41,8 +61,9 @@ const META = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152, bytes: 
  * end the process without a word.
  */
 export function checkDataFile(folder: string): void {
-  const file = openSync(join(folder, DATA_FILE), 'r');
+  let file: number | undefined;
   try {
+    file = openSync(join(folder, DATA_FILE), 'r');
     const first = readMeta(file, 0);
     const second = first && readMeta(file, first.pageSize);
     if (first === undefined || second === undefined) throw damaged(folder, 'it does not begin as a database does');
@@ -50,8 +71,10 @@ export function checkDataFile(folder: string): void {
     const whole = fstatSync(file).size >= (Number(lastPage) + 1) * pageSize;
     // A last page that was never used may be missing: a process that may die finds out.
     if (!whole && !canBeRead(folder)) throw damaged(folder, 'it is cut short');
+  } catch (error) {
+    throw error instanceof StoreError ? error : unusable(folder, error);
   } finally {
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
 }
 
@@ -60,6 +83,11 @@ export function damaged(folder: string, what: string): StoreError {
   return new StoreError(
     `the data in ${folder} is damaged (${what}): restore it from a copy, or start anew with another --data`,
   );
+}
+
+/** The error of a folder that the system keeps us from using. */
+export function unusable(folder: string, error: unknown): StoreError {
+  return new StoreError(`cannot use the data folder ${folder}: ${reason(error)}`);
 }
 
 /** An error in a few words. */

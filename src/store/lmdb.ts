@@ -12,7 +12,7 @@ import {
   type State,
   type StoredBlock,
 } from '../engine/state.js';
-import { checkDataFile, damaged, hasData, lockFolder, reason } from './folder.js';
+import { checkDataFile, checkRoom, damaged, hasData, lockFolder, reason, unusable } from './folder.js';
 import * as records from './records.js';
 import { key, NOT_SPENT, seal, type Table, textKey, u32, u64, unseal } from './records.js';
 import {
@@ -45,6 +45,7 @@ export class LmdbStore implements Store {
     const unlock = lockFolder(folder);
     try {
       if (hasData(folder)) checkDataFile(folder);
+      else checkRoom(folder);
       return LmdbStore.openDatabase(folder, false, unlock);
     } catch (error) {
       unlock();
@@ -62,17 +63,21 @@ export class LmdbStore implements Store {
   private static openDatabase(folder: string, readOnly: boolean, unlock: () => void): LmdbStore {
     let database: Database<Buffer, Buffer>;
     try {
-      // Without overlappingSync a commit is on the disk when it resolves.
+      // Without overlappingSync a commit is on the disk when it resolves. Without eventTurnBatching a commit that fails is rejected once, to
+      // us: batches have a promise of their own that nobody could hear.
       database = open<Buffer, Buffer>({
         path: folder,
         readOnly,
         encoding: 'binary',
         keyEncoding: 'binary',
         overlappingSync: false,
+        eventTurnBatching: false,
         noSubdir: false,
       });
     } catch (error) {
-      throw damaged(folder, reason(error));
+      // The system's numbers are above 0, those of LMDB, which speak of what the file holds, below.
+      const { code } = error as { code?: unknown };
+      throw typeof code === 'number' && code > 0 ? unusable(folder, error) : damaged(folder, reason(error));
     }
     const store = new LmdbStore(database, unlock);
     try {
@@ -109,7 +114,7 @@ export class LmdbStore implements Store {
   async begin(parameters: ChainParameters, clockSpeed: number): Promise<void> {
     const { firstRoundStart } = parameters;
     const progress = { ...this.progress, stamp: firstRoundStart, roundStart: firstRoundStart };
-    await this.database.transaction(() => {
+    await this.write(() => {
       this.put(key('F'), u32(FORMAT));
       this.put(key('P'), records.encodeParameters(parameters, clockSpeed));
       this.put(key('S'), records.encodeProgress(progress));
@@ -135,7 +140,7 @@ export class LmdbStore implements Store {
   }
 
   async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
-    this.progress = await this.database.transaction(() => {
+    this.progress = await this.write(() => {
       let { round, roundStart, height, outputs } = this.progress;
       let attempts: string[] = [];
       for (const change of changes) {
@@ -300,8 +305,27 @@ export class LmdbStore implements Store {
     return bytes;
   }
 
+  /** One transaction, durable when it resolves. Where it throws, nothing of it is kept. */
+  private async write<T>(transact: () => T): Promise<T> {
+    try {
+      // As a child it can be taken back: of any other, lmdb keeps what was written before it threw.
+      return await this.database.childTransaction(transact);
+    } catch (error) {
+      throw await causeOf(error);
+    }
+  }
+
   /** Only within a transaction. */
   private put(recordKey: Buffer, ...payload: Buffer[]): void {
     this.database.putSync(recordKey, seal(recordKey, ...payload));
   }
+}
+
+/** What the system said where a commit failed: lmdb has it in a promise beside its error. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error && 'commitError' in error)) return error;
+  return Promise.resolve(error.commitError).then(
+    () => error,
+    (cause) => cause,
+  );
 }

@@ -152,14 +152,11 @@ export class ValidatorNode implements ChainValidator {
   getMiner(minerId: string, options?: CallOptions): Promise<GetMinerResponse> {
     return this.enqueue((now) => {
       const lockoutRemainingMs = lockoutRemaining(this.state, minerId, now);
-      return {
-        minerId,
-        isLocked: lockoutRemainingMs > 0n,
-        lockoutRemainingMs,
-        hasAttempted: this.state.round.attempts.has(minerId),
-        ...this.store.miner(minerId),
-      };
-    }, options);
+      const isLocked = lockoutRemainingMs > 0n;
+      const hasAttempted = this.state.round.attempts.has(minerId);
+      // Counted when it is answered: a block of the same batch is in the store by then.
+      return () => ({ minerId, isLocked, lockoutRemainingMs, hasAttempted, ...this.store.miner(minerId) });
+    }, options).then((answer) => answer());
   }
 
   /** Takes nothing more, answers what was taken, ends every stream and stores the last stamp. */
@@ -177,11 +174,12 @@ export class ValidatorNode implements ChainValidator {
   }
 
   private judge(minerId: string, block: Block, now: bigint, changes: Change[]): SubmitBlockResponse {
-    const { attempts } = this.state.round;
-    if (attempts.size >= LIMITS.attempts && !attempts.has(minerId)) {
-      throw new Fault('OVERLOADED', 'too many miners have attempted in this round');
-    }
     const judgement = step(this.state, { minerId, block }, now, (id) => this.lookup(id));
+    // A good block is always taken: it clears the attempts. What would only add to them is not.
+    const last = judgement.changes.at(-1);
+    if (last?.type === 'attempt' && this.state.round.attempts.size >= LIMITS.attempts) {
+      throw new Fault('OVERLOADED', 'too many miners have used up their attempt in this round');
+    }
     for (const change of judgement.changes) this.change(change, changes);
     return judgement.verdict;
   }

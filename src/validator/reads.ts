@@ -8,10 +8,14 @@ import { LIMITS } from '../engine/limits.js';
 import type { Store } from '../store/store.js';
 import type { BlockName, Page } from './validator.js';
 
+/** Indexes have 32 bits. */
+const MAX_INDEX = 0xffff_ffff;
+
 /** A block by its index or its hash; throws NOT_FOUND where there is none. */
 export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
   const index = 'index' in name ? name.index : store.indexOf(name.hash);
-  const block = index === undefined ? undefined : store.block(index);
+  const known = index !== undefined && Number.isInteger(index) && index >= 0 && index <= MAX_INDEX;
+  const block = known ? store.block(index) : undefined;
   if (block !== undefined) return block;
   throw new Fault(
     'NOT_FOUND',
@@ -22,9 +26,10 @@ export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
 /** A page of blocks. Its token is the index of the next one. */
 export function blockPage(store: Store, height: number, fromIndex: number, page: Page): ListBlocksResponse {
   const blocks: AcceptedBlock[] = [];
+  const size = pageSize(page);
   let next = page.pageToken === '' ? fromIndex : Number(readToken(page.pageToken));
   let bytes = 0;
-  while (next < height && blocks.length < pageSize(page) && bytes < LIMITS.pageBytes) {
+  while (next < height && blocks.length < size && bytes < LIMITS.pageBytes) {
     const block = store.block(next);
     if (block === undefined) throw new Error(`block #${next} is missing`);
     blocks.push(block);

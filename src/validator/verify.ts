@@ -7,7 +7,7 @@ import { apply, type Change, initialState, type State, type StoredBlock } from '
 import { passRounds, stepAndApply } from '../engine/step.js';
 import type { LmdbStore } from '../store/lmdb.js';
 import { NOT_SPENT, textKey } from '../store/records.js';
-import { StoreError } from '../store/store.js';
+import { type MinerRecord, StoreError } from '../store/store.js';
 
 /** What a verification found. */
 export interface Verification {
@@ -27,33 +27,40 @@ const REPORT_EVERY = 1_000;
  * many are replayed.
  */
 export function verify(store: LmdbStore, report: (done: number, height: number) => void = () => {}): Verification {
-  const replay = new Replay(store);
+  const problems: string[] = [];
+  let replay: Replay | undefined;
   try {
+    replay = new Replay(store, problems);
     replay.blocks(report);
-    if (replay.problems.length === 0) {
+    if (problems.length === 0) {
       replay.leftovers();
       replay.balances();
+      replay.miners();
       replay.state();
     }
   } catch (error) {
     // A record that cannot be read at all ends the replay where it stands.
     if (!(error instanceof StoreError || error instanceof RangeError)) throw error;
-    replay.problems.push(`${replay.at}${error.message}`);
+    problems.push(`${replay?.at ?? ''}${error.message}`);
   }
-  const { sound: blocks, made: outputs, spent, problems } = replay;
+  const { sound: blocks, made: outputs, spent } = replay ?? { sound: 0, made: 0n, spent: 0n };
   return { blocks, outputs, unspent: outputs - spent, problems };
 }
 
 class Replay {
-  readonly problems: string[] = [];
   /** The blocks that were found sound. */
   sound = 0;
   made = 0n;
   spent = 0n;
   private readonly stored: State;
   private readonly replayed: State;
+  /** What each miner has to its name. */
+  private readonly records = new Map<string, MinerRecord>();
 
-  constructor(private readonly store: LmdbStore) {
+  constructor(
+    private readonly store: LmdbStore,
+    private readonly problems: string[],
+  ) {
     this.stored = store.loadState();
     this.replayed = initialState(this.stored.parameters);
   }
@@ -80,6 +87,7 @@ class Replay {
   private block(accepted: StoredBlock): void {
     const { at, sound } = this;
     const { block, minerId, acceptedAt } = accepted;
+    this.mustHold(acceptedAt >= this.replayed.round.start, `${at}it was accepted before the block before it`);
     const { verdict, changes } = stepAndApply(this.replayed, { minerId, block }, acceptedAt, (id) => this.before(id));
     const change = changes.find((one): one is Extract<Change, { type: 'block' }> => one.type === 'block');
     if (change === undefined) {
@@ -105,6 +113,8 @@ class Replay {
       this.mustHold(record?.spentIn === sound, `${at}spent output ${id.toString('hex')} is amiss`);
       this.spent++;
     }
+    const { blockCount } = this.records.get(minerId) ?? { blockCount: 0n };
+    this.records.set(minerId, { blockCount: blockCount + 1n, lastBlockIndex: sound });
   }
 
   /** What was known of an output before the block that is replayed. */
@@ -169,9 +179,20 @@ class Replay {
     if (current !== undefined) yield current;
   }
 
+  /** Every miner's record counts its blocks. */
+  miners(): void {
+    this.mustHold(this.store.count('M') === this.records.size, 'there are miners who have no block');
+    for (const [minerId, { blockCount, lastBlockIndex }] of this.records) {
+      const kept = this.store.miner(minerId);
+      const holds = kept.blockCount === blockCount && kept.lastBlockIndex === lastBlockIndex;
+      this.mustHold(holds, `the record of miner '${minerId}' does not count its blocks`);
+    }
+  }
+
   /** The state that the replay ends with, brought to the last stamp, is the one that is stored. */
   state(): void {
     const stamp = this.store.stored?.stamp ?? 0n;
+    this.mustHold(stamp >= this.replayed.round.start, 'the last stamp lies before the newest block');
     const passed = passRounds(this.replayed, stamp);
     if (passed !== undefined) apply(this.replayed, passed);
     const { round, lockouts } = this.replayed;

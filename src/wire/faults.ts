@@ -37,11 +37,16 @@ export function faultFromGrpc(error: ClientError): Fault | undefined {
   let reason: string | undefined;
   let field = '';
   for (const detail of error instanceof RichClientError ? error.extra : []) {
-    if (detail.$type === ErrorInfo.$type) reason = (detail as ErrorInfo).reason;
+    if (detail.$type === ErrorInfo.$type) reason = ownReason(detail as ErrorInfo);
     if (detail.$type === BadRequest.$type) field = (detail as BadRequest).fieldViolations[0]?.field ?? '';
   }
   const known = Object.entries(GRPC).find(([name, { status }]) =>
     reason === undefined ? status === error.code : name === reason,
   );
   return known && new Fault(known[0] as FaultReason, error.details, field);
+}
+
+/** A reason of ours; empty where the ErrorInfo is of another domain, which may have the same words for other things. */
+function ownReason({ reason, domain }: ErrorInfo): string {
+  return domain === ERROR_DOMAIN ? reason : '';
 }

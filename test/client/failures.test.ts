@@ -1,0 +1,205 @@
+/** What the clients do when the other end fails: a ConnectionError soon, never a hang, and the next call tries again. */
+
+import type { Socket } from 'node:net';
+import { expect } from 'chai';
+import { connectTo } from '../../src/client/connect.js';
+import { ConnectionError } from '../../src/client/errors.js';
+import { GrpcClient } from '../../src/client/grpc.js';
+import { JsonTcpClient } from '../../src/client/json-tcp.js';
+import { Fault } from '../../src/engine/fault.js';
+import { type Address, formatAddress } from '../../src/wire/address.js';
+import { winning } from '../support/blocks.js';
+import { cleanup } from '../support/cleanup.js';
+import { heldNode } from '../support/held-store.js';
+import { memoryNode } from '../support/nodes.js';
+import { intercepted } from '../support/servers.js';
+import { header, listenRaw, proxyTo, unusedAddress } from '../support/sockets.js';
+import { until } from '../support/wait.js';
+import { WIRES } from '../support/wires.js';
+
+/** What a call throws. */
+function thrown(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => {
+      throw new Error('the call was answered');
+    },
+    (error: unknown) => error,
+  );
+}
+
+for (const { wire, connect, serve } of WIRES) {
+  describe(`A client over ${wire}`, () => {
+    const atEnd = cleanup();
+
+    function clientOf(address: Address, timeout?: number) {
+      const client = connect(address, timeout);
+      atEnd(() => client.close());
+      return client;
+    }
+
+    async function validator() {
+      const held = await heldNode();
+      atEnd(() => held.node.stop());
+      const calls = intercepted(held.node);
+      const served = await serve(calls.validator);
+      atEnd(served.close);
+      return { ...held, calls, served };
+    }
+
+    describe('throws a ConnectionError that names the address', () => {
+      it('where nobody listens', async () => {
+        const address = await unusedAddress();
+        const error = await thrown(clientOf(address).getRoundInfo('alice'));
+        expect(error).to.be.an.instanceOf(ConnectionError);
+        expect((error as Error).message).to.contain(formatAddress(address));
+      });
+
+      const peers: Readonly<Record<string, (socket: Socket) => void>> = {
+        'where the peer closes at once': (socket) => socket.end(),
+        'where the peer resets the connection': (socket) => socket.resetAndDestroy(),
+        'where the peer closes once it was asked': (socket) => socket.once('data', () => socket.end()),
+        'where the peer closes in the middle of an answer': (socket) =>
+          socket.once('data', () => socket.end(Buffer.concat([header(100), Buffer.from('{"RoundInfo":{')]))),
+        'where the peer speaks another protocol': (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
+        'where the peer sends garbage': (socket) => socket.write(Buffer.alloc(100, 0xee)),
+      };
+      for (const [what, behave] of Object.entries(peers)) {
+        it(what, async () => {
+          const peer = await listenRaw(behave);
+          atEnd(peer.close);
+          const client = clientOf(peer.address);
+          const error = await thrown(client.getRoundInfo('alice'));
+          expect(error).to.be.an.instanceOf(ConnectionError);
+          expect((error as Error).message).to.contain(formatAddress(peer.address));
+          expect(await thrown(client.checkLockout('alice')), 'and so does the next call').to.be.an.instanceOf(
+            ConnectionError,
+          );
+        });
+      }
+
+      it('where the answer is late', async () => {
+        const silent = await listenRaw(() => {});
+        atEnd(silent.close);
+        const error = await thrown(clientOf(silent.address, 50).getBlockchainInfo());
+        expect(error).to.be.an.instanceOf(ConnectionError);
+        expect((error as Error).message).to.equal(`${formatAddress(silent.address)} did not answer within 50 ms`);
+      });
+
+      it('where the connection breaks while a block is judged', async () => {
+        const { node, store, calls, served } = await validator();
+        const proxy = await proxyTo(served.address);
+        atEnd(proxy.close);
+        const client = clientOf(proxy.address);
+        const block = winning(await node.getRoundInfo(''), 'alice');
+        store.hold();
+        atEnd(() => store.release());
+        const error = thrown(client.submitBlock('alice', block));
+        await until(() => calls.count('submitBlock') === 1, 'the block has arrived');
+        proxy.dropAll();
+        expect(await error).to.be.an.instanceOf(ConnectionError);
+      });
+
+      it('where the validator ends before it has answered', async () => {
+        const { node, store, calls, served } = await validator();
+        const client = clientOf(served.address);
+        const block = winning(await node.getRoundInfo(''), 'alice');
+        store.hold();
+        atEnd(() => store.release());
+        const error = thrown(client.submitBlock('alice', block));
+        await until(() => calls.count('submitBlock') === 1, 'the block has arrived');
+        await served.close();
+        expect(await error).to.be.an.instanceOf(ConnectionError);
+      });
+    });
+
+    it('connects again once a validator listens there', async () => {
+      const { node } = await memoryNode();
+      atEnd(() => node.stop());
+      const first = await serve(node);
+      const client = clientOf(first.address);
+      await client.getRoundInfo('alice');
+      await first.close();
+      expect(await thrown(client.getRoundInfo('alice'))).to.be.an.instanceOf(ConnectionError);
+      const second = await serve(node, first.address);
+      atEnd(second.close);
+      for (;;) {
+        const answer = await client.getRoundInfo('alice').catch((error) => error);
+        if (!(answer instanceof Error)) break;
+        expect(answer).to.be.an.instanceOf(ConnectionError);
+      }
+    });
+
+    it('makes no connection before it is asked', async () => {
+      let connections = 0;
+      const peer = await listenRaw(() => connections++);
+      atEnd(peer.close);
+      const client = clientOf(peer.address, 50);
+      await thrown(client.getRoundInfo('alice', { signal: AbortSignal.abort() }));
+      expect(connections).to.equal(0);
+      await thrown(client.getRoundInfo('alice'));
+      expect(connections).to.equal(1);
+    });
+
+    it('throws CANCELLED as soon as a call is given up, whatever the peer does', async () => {
+      let asked = false;
+      const silent = await listenRaw((socket) => {
+        socket.on('data', () => {
+          asked = true;
+        });
+      });
+      atEnd(silent.close);
+      const giveUp = new AbortController();
+      const error = thrown(clientOf(silent.address).checkLockout('alice', giveUp));
+      await until(() => asked, 'the peer was asked');
+      giveUp.abort();
+      expect(await error)
+        .to.be.an.instanceOf(Fault)
+        .with.property('reason', 'CANCELLED');
+    });
+
+    it('fails the calls that wait when it is closed', async () => {
+      let asked = false;
+      const silent = await listenRaw((socket) => {
+        socket.on('data', () => {
+          asked = true;
+        });
+      });
+      atEnd(silent.close);
+      const client = clientOf(silent.address, 2_000);
+      const error = thrown(client.checkLockout('alice'));
+      await until(() => asked, 'the peer was asked');
+      client.close();
+      expect(await error).to.be.an.instanceOf(ConnectionError);
+    });
+  });
+}
+
+describe('An address', () => {
+  it('is one for JSON/TCP, or with grpc:// before it for gRPC', () => {
+    for (const text of ['127.0.0.1:8080', 'validator.example:1', '[::1]:8080']) {
+      for (const [address, type] of [
+        [text, JsonTcpClient],
+        [`grpc://${text}`, GrpcClient],
+      ] as const) {
+        const client = connectTo(address);
+        expect(client).to.be.an.instanceOf(type);
+        client?.close();
+      }
+    }
+  });
+
+  for (const text of [
+    '',
+    'localhost',
+    '127.0.0.1:0',
+    '127.0.0.1:65536',
+    'http://localhost:1',
+    'grpc://',
+    'grpc://:1',
+    '::1:80',
+  ]) {
+    it(`is not "${text}"`, () => {
+      expect(connectTo(text)).to.equal(undefined);
+    });
+  }
+});

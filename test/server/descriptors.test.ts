@@ -1,0 +1,53 @@
+/** Out of file descriptors (spec, section 8, "Connections"): the real program, with few of them. */
+
+import { expect } from 'chai';
+import { parseAddress } from '../../src/wire/address.js';
+import { cleanup } from '../support/cleanup.js';
+import { end, MAIN, start, temporaryFolder } from '../support/programs.js';
+import { RawClient } from '../support/sockets.js';
+
+const LOCKOUT = '{"CheckLockout":{"miner_id":"alice"}}';
+const NOT_LOCKED = '{"LockoutStatus":{"is_locked":false,"seconds_remaining":0}}';
+
+describe('A validator that is out of file descriptors', function () {
+  this.slow(2_000);
+  const atEnd = cleanup();
+
+  it('goes on serving, refuses new connections, and takes them again once there is room', async () => {
+    const folder = temporaryFolder();
+    atEnd(folder.remove);
+    const few = 'ulimit -n 60; exec "$@"';
+    const args = ['validator', '127.0.0.1:0', '--grpc', 'off', '--data', `${folder.path}/data`];
+    const validator = start('sh', ['-c', few, 'sh', process.execPath, MAIN, ...args]);
+    atEnd(() => end(validator, 'SIGKILL'));
+    const [, text = ''] = await validator.printed(/^JSON\/TCP listening on (\S+)$/m);
+    const address = parseAddress(text);
+    if (address === undefined) throw new Error(`no address in ${text}`);
+
+    const served: RawClient[] = [];
+    const refused: RawClient[] = [];
+    atEnd(() => [...served, ...refused].map((client) => client.destroy()));
+    while (refused.length < 3) {
+      const client = await RawClient.connect(address);
+      const answered = await client.ask(LOCKOUT).then(
+        (answer) => answer === NOT_LOCKED,
+        () => false,
+      );
+      (answered ? served : refused).push(client);
+    }
+    expect(served.length).to.be.above(5);
+    for (const client of served) expect(await client.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+
+    for (const client of served.splice(0, 5)) client.destroy();
+    let again: RawClient;
+    let answer: string | undefined;
+    do {
+      again = await RawClient.connect(address);
+      atEnd(again.destroy.bind(again));
+      answer = await again.ask(LOCKOUT).catch(() => undefined);
+    } while (answer === undefined);
+    expect(answer).to.equal(NOT_LOCKED);
+    for (const client of served) expect(await client.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+    expect(validator.process.exitCode).to.equal(null);
+  });
+});

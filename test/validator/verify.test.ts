@@ -1,0 +1,430 @@
+/** `verify`: a sound chain is found sound, and every kind of damage is found, also where every checksum holds. */
+
+import { expect } from 'chai';
+import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
+import { blockHash, outputId } from '../../src/engine/bytes.js';
+import { contentHash, encodeContent } from '../../src/engine/content.js';
+import type { StoredBlock } from '../../src/engine/state.js';
+import { LmdbStore } from '../../src/store/lmdb.js';
+import {
+  decodeBalance,
+  decodeBlock,
+  decodeOutputRecord,
+  decodeOwned,
+  decodeParameters,
+  decodeProgress,
+  encodeBalance,
+  encodeBlock,
+  encodeOutputRecord,
+  encodeOwned,
+  encodeParameters,
+  encodeProgress,
+  key,
+  NOT_SPENT,
+  textKey,
+  u32,
+  u64,
+  unseal,
+} from '../../src/store/records.js';
+import { type Verification, verify } from '../../src/validator/verify.js';
+import { mined, output } from '../support/blocks.js';
+import {
+  changeSealed,
+  copyOf,
+  HOUR,
+  madeFolder,
+  PARAMETERS,
+  present,
+  putSealed,
+  type RawDatabase,
+  tamper,
+} from '../support/stores.js';
+
+describe('verify', () => {
+  let sound: { path: string; remove: () => void };
+
+  before(async () => {
+    sound = await madeFolder((chain) => {
+      // The first lockouts are over, rounds have ended by themselves, outputs were spent, and attempts stand in the newest round.
+      for (const name of ['alice', 'bob']) chain.extend(name);
+      chain.pass(3n * HOUR);
+      for (const name of ['alice', 'carol']) {
+        const [oldest] = chain.chain.outputs.unspent();
+        const inputs = [present(oldest)];
+        chain.extend(name, [{ inputs, outputs: [output('dave', 0.7, chain.now + 200_000n)] }]);
+      }
+      chain.pass(HOUR / 2n);
+      chain.extend('');
+      chain.pass(2n * HOUR + 5n);
+      for (const name of ['erin', 'frank']) chain.extend(name);
+      chain.fail('eve');
+      chain.pass(HOUR / 4n);
+    });
+  });
+  after(() => sound.remove());
+
+  async function verified(path: string): Promise<Verification> {
+    const store = LmdbStore.openReadOnly(path);
+    try {
+      return verify(store);
+    } finally {
+      await store.close();
+    }
+  }
+
+  it('A sound chain is sound', async () => {
+    expect(await verified(sound.path)).to.deep.equal({ blocks: 7, outputs: 9n, unspent: 7n, problems: [] });
+  });
+
+  it('A chain without blocks is sound', async () => {
+    const empty = await madeFolder();
+    expect(await verified(empty.path)).to.deep.equal({ blocks: 0, outputs: 0n, unspent: 0n, problems: [] });
+    empty.remove();
+  });
+
+  it('Progress is reported from nothing to all', async () => {
+    const store = LmdbStore.openReadOnly(sound.path);
+    const reports: [number, number][] = [];
+    verify(store, (done, height) => reports.push([done, height]));
+    await store.close();
+    expect(reports).to.deep.equal([
+      [0, 7],
+      [7, 7],
+    ]);
+  });
+
+  /** Changes a block's record; its content hash and its checksum hold. */
+  function changeBlock(database: RawDatabase, index: number, change: (accepted: StoredBlock) => StoredBlock): void {
+    changeSealed(database, key('B', u32(index)), (payload) => {
+      const accepted = change(whole(decodeBlock(payload)));
+      return encodeBlock({ ...accepted, contentHash: contentHash(encodeContent(accepted.block)) });
+    });
+  }
+
+  function blockOf(database: RawDatabase, index: number): StoredBlock {
+    const record = key('B', u32(index));
+    return whole(decodeBlock(Buffer.from(unseal(record, present(database.get(record))))));
+  }
+
+  /** The id of the output that a block's coinbase makes. */
+  function coinbaseId(database: RawDatabase, index: number): Buffer {
+    return outputId(present(blockOf(database, index).block.transactions[0]?.outputs[0]));
+  }
+
+  function lockoutKey(database: RawDatabase, index: number): Buffer {
+    const { acceptedAt, minerId } = blockOf(database, index);
+    return key('L', u64(acceptedAt + HOUR), textKey(minerId));
+  }
+
+  const TIP = 6;
+
+  const damages: [string, (database: RawDatabase) => void, RegExp][] = [
+    [
+      'a block with another nonce',
+      (database) =>
+        changeBlock(database, 1, (one) => ({ ...one, block: { ...one.block, nonce: one.block.nonce + 1n } })),
+      /^block #1: it is not accepted: Block hash does not match its contents$/,
+    ],
+    [
+      'a block with another nonce and its hash',
+      (database) =>
+        changeBlock(database, 1, (one) => {
+          const block = { ...one.block, nonce: one.block.nonce + 1n };
+          return { ...one, block: { ...block, hash: blockHash(block) } };
+        }),
+      /^block #1: (it is not accepted: Blockchain validation failed: InvalidHash|it is not found by its hash)$/,
+    ],
+    [
+      'a block that was mined anew',
+      (database) =>
+        changeBlock(database, 2, (one) => ({
+          ...one,
+          block: mined({ ...one.block, timestamp: one.block.timestamp + 1n }, PARAMETERS.difficulty),
+        })),
+      /^block #2: /,
+    ],
+    [
+      'a block without its transactions',
+      (database) => changeBlock(database, 0, (one) => ({ ...one, block: { ...one.block, transactions: [] } })),
+      /^block #0: it is not accepted: Block hash does not match its contents$/,
+    ],
+    [
+      "another's block, who is known",
+      (database) => changeBlock(database, 1, (one) => ({ ...one, minerId: 'alice' })),
+      /^block #1: it is not accepted: Miner in lockout/,
+    ],
+    [
+      "another's block, who is a stranger",
+      (database) => changeBlock(database, 1, (one) => ({ ...one, minerId: 'mallory' })),
+      /^there are miners who have no block|the record of miner 'mallory' does not count its blocks$/,
+    ],
+    [
+      "another's newest block",
+      (database) => changeBlock(database, TIP, (one) => ({ ...one, minerId: 'mallory' })),
+      /^the lockouts are not those of the accepted blocks$/m,
+    ],
+    [
+      'a block that was accepted too late for its timestamp',
+      (database) => changeBlock(database, 1, (one) => ({ ...one, acceptedAt: one.acceptedAt + 400_000n })),
+      /^block #1: it is not accepted: Invalid timestamp$/,
+    ],
+    [
+      'a block that was accepted before the one before it',
+      (database) => changeBlock(database, 1, (one) => ({ ...one, acceptedAt: one.acceptedAt - 120_001n })),
+      /^block #1: it (was accepted before the block before it|is not accepted: Invalid timestamp)$/m,
+    ],
+    [
+      'a newest block that was accepted a moment later',
+      (database) => changeBlock(database, TIP, (one) => ({ ...one, acceptedAt: one.acceptedAt + 1n })),
+      /^the round is \d+ from \d+, not \d+ from \d+$/m,
+    ],
+    [
+      'a block of another round',
+      (database) => changeBlock(database, 3, (one) => ({ ...one, round: one.round + 1n })),
+      /^block #3: it has round \d+, not \d+$/,
+    ],
+    [
+      'a block of another tonce',
+      (database) => changeBlock(database, 3, (one) => ({ ...one, tonce: 31 })),
+      /^block #3: it has tonce 31, not 1$/,
+    ],
+    [
+      'a block of another difficulty',
+      (database) => changeBlock(database, 3, (one) => ({ ...one, difficulty: '0x1' })),
+      /^block #3: it has difficulty 0x1$/,
+    ],
+    ['a block that is missing', (database) => database.removeSync(key('B', u32(3))), /^block #3: it is missing$/],
+    [
+      'a block beyond the height',
+      (database) => putSealed(database, key('B', u32(7)), encodeBlock(blockOf(database, TIP))),
+      /^there are blocks beyond the height$/,
+    ],
+    [
+      'a height that is cut',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => encodeProgress({ ...decodeProgress(payload), height: TIP })),
+      /^there are blocks beyond the height$/m,
+    ],
+    [
+      'a height that is too large',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => encodeProgress({ ...decodeProgress(payload), height: 8 })),
+      /^block #7 is missing$/,
+    ],
+    [
+      'a hash that leads to another block',
+      (database) => putSealed(database, key('H', blockOf(database, 2).block.hash), u32(1)),
+      /^block #2: it is not found by its hash$/,
+    ],
+    [
+      'a hash of no block',
+      (database) => putSealed(database, key('H', Buffer.alloc(32)), u32(1)),
+      /^there are hashes of no block$/,
+    ],
+    [
+      'an output that no block has made',
+      (database) =>
+        putSealed(
+          database,
+          key('O', Buffer.alloc(32)),
+          encodeOutputRecord({ madeIn: 1, spentIn: NOT_SPENT, place: 99n }),
+        ),
+      /^there are outputs that no block has made$/,
+    ],
+    [
+      'an output that is missing',
+      (database) => database.removeSync(key('O', coinbaseId(database, TIP))),
+      /^block #6: output [0-9a-f]{64} is amiss$/,
+    ],
+    [
+      'an output at another place',
+      (database) =>
+        changeSealed(database, key('O', coinbaseId(database, TIP)), (payload) =>
+          encodeOutputRecord({ ...decodeOutputRecord(payload), place: 3n }),
+        ),
+      /^block #6: output [0-9a-f]{64} is amiss$/,
+    ],
+    [
+      'a spent output that is unspent again',
+      (database) =>
+        changeSealed(database, key('O', coinbaseId(database, 0)), (payload) =>
+          encodeOutputRecord({ ...decodeOutputRecord(payload), spentIn: NOT_SPENT }),
+        ),
+      /^block #2: spent output [0-9a-f]{64} is amiss$/,
+    ],
+    [
+      'an unspent output that is spent',
+      (database) =>
+        changeSealed(database, key('O', coinbaseId(database, 4)), (payload) =>
+          encodeOutputRecord({ ...decodeOutputRecord(payload), spentIn: 5 }),
+        ),
+      /^unspent output [0-9a-f]{64} is amiss$/m,
+    ],
+    [
+      'an output counted that was not made',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => encodeProgress({ ...decodeProgress(payload), outputs: 10n })),
+      /^10 outputs are counted, not 9$/,
+    ],
+    [
+      'an unspent output under an address that does not own it',
+      (database) => {
+        const [record, value] = owned(database, 'erin');
+        database.removeSync(record);
+        putSealed(database, key('U', textKey('mallory'), record.subarray(33)), unseal(record, value));
+      },
+      /^unspent output [0-9a-f]{64} is amiss$/m,
+    ],
+    [
+      'an unspent output of another value',
+      (database) => {
+        const [record, value] = owned(database, 'erin');
+        const { blockIndex, id, output: one } = decodeOwned(Buffer.from(unseal(record, value)));
+        putSealed(database, record, encodeOwned(blockIndex, id, { ...one, value: 3 }));
+      },
+      /^unspent output [0-9a-f]{64} is amiss$/m,
+    ],
+    [
+      'an unspent output that its address no longer has',
+      (database) => database.removeSync(owned(database, 'erin')[0]),
+      /^the balance of the address with SHA-256 [0-9a-f]{64} is not the sum of its outputs$/m,
+    ],
+    [
+      'a balance of another sum',
+      (database) =>
+        changeSealed(database, key('A', textKey('dave')), (payload) => {
+          const balance = decodeBalance(payload);
+          return encodeBalance({ ...balance, units: balance.units + 1n });
+        }),
+      /^the balance of the address with SHA-256 [0-9a-f]{64} is not the sum of its outputs$/,
+    ],
+    [
+      'a balance of another count',
+      (database) =>
+        changeSealed(database, key('A', textKey('dave')), (payload) => {
+          const balance = decodeBalance(payload);
+          return encodeBalance({ ...balance, count: balance.count + 1n });
+        }),
+      /^the balance of the address with SHA-256 [0-9a-f]{64} is not the sum of its outputs$/,
+    ],
+    [
+      'a balance of nobody',
+      (database) => putSealed(database, key('A', textKey('mallory')), encodeBalance({ units: 1n, count: 1n })),
+      /^the balance of the address with SHA-256 [0-9a-f]{64} is not the sum of its outputs$/m,
+    ],
+    [
+      'a balance that is missing',
+      (database) => database.removeSync(key('A', textKey('dave'))),
+      /^there are unspent outputs of an address without a balance$/m,
+    ],
+    [
+      "a miner's count",
+      (database) => putSealed(database, key('M', textKey('bob')), Buffer.concat([u64(2n), u32(1)])),
+      /^the record of miner 'bob' does not count its blocks$/,
+    ],
+    [
+      'a miner who has no block',
+      (database) => putSealed(database, key('M', textKey('mallory')), Buffer.concat([u64(1n), u32(1)])),
+      /^there are miners who have no block$/,
+    ],
+    [
+      'another round in force',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => {
+          const progress = decodeProgress(payload);
+          return encodeProgress({ ...progress, round: progress.round + 1n });
+        }),
+      /^the round is \d+ from \d+, not \d+ from \d+$/,
+    ],
+    [
+      'a round in force that began at another time',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => {
+          const progress = decodeProgress(payload);
+          return encodeProgress({ ...progress, roundStart: progress.roundStart - 1n });
+        }),
+      /^the round is \d+ from \d+, not \d+ from \d+$/,
+    ],
+    [
+      'a last stamp before the newest block',
+      (database) =>
+        changeSealed(database, key('S'), (payload) => {
+          const progress = decodeProgress(payload);
+          return encodeProgress({ ...progress, stamp: blockOf(database, TIP).acceptedAt - 1n });
+        }),
+      /^the last stamp lies before the newest block$/m,
+    ],
+    [
+      'a lockout that is missing',
+      (database) => database.removeSync(lockoutKey(database, TIP)),
+      /^the lockouts are not those of the accepted blocks$/,
+    ],
+    [
+      'a lockout of a miner who has no block',
+      (database) => {
+        const [letter, end] = [lockoutKey(database, TIP).subarray(0, 1), lockoutKey(database, TIP).subarray(1, 9)];
+        putSealed(database, Buffer.concat([letter, end, textKey('mallory')]), Buffer.from('mallory'));
+      },
+      /^the lockouts are not those of the accepted blocks$/,
+    ],
+    [
+      'a lockout that ends later',
+      (database) => {
+        const record = lockoutKey(database, TIP);
+        database.removeSync(record);
+        const { acceptedAt, minerId } = blockOf(database, TIP);
+        putSealed(database, key('L', u64(acceptedAt + 2n * HOUR), textKey(minerId)), Buffer.from(minerId));
+      },
+      /^the lockouts are not those of the accepted blocks$/,
+    ],
+    [
+      'a chain of another difficulty',
+      (database) =>
+        changeSealed(database, key('P'), (payload) => {
+          const { parameters, clockSpeed } = decodeParameters(payload);
+          return encodeParameters({ ...parameters, difficulty: parameters.difficulty + 1n }, clockSpeed);
+        }),
+      /^block #0: it has difficulty /,
+    ],
+    [
+      'a chain whose first round began later',
+      (database) =>
+        changeSealed(database, key('P'), (payload) => {
+          const { parameters, clockSpeed } = decodeParameters(payload);
+          return encodeParameters({ ...parameters, firstRoundStart: parameters.firstRoundStart + HOUR }, clockSpeed);
+        }),
+      /^block #0: /,
+    ],
+    [
+      'a record whose checksum does not hold',
+      (database) => database.putSync(key('O', coinbaseId(database, 3)), Buffer.alloc(20)),
+      /^block #3: record O:[0-9a-f]{64} is damaged$/,
+    ],
+    [
+      'a record that is cut short, whose checksum holds',
+      (database) => changeSealed(database, key('O', coinbaseId(database, 3)), (payload) => payload.subarray(0, 3)),
+      /^block #3: /,
+    ],
+  ];
+
+  for (const [what, damage, problem] of damages) {
+    it(`Found: ${what}`, async () => {
+      const folder = copyOf(sound.path);
+      await tamper(folder.path, damage);
+      const { problems } = await verified(folder.path);
+      expect(problems.join('\n')).to.match(problem);
+      folder.remove();
+    });
+  }
+
+  /** The record of an address's only unspent output. */
+  function owned(database: RawDatabase, address: string): [Buffer, Buffer] {
+    const start = key('U', textKey(address));
+    const [entry] = [...database.getRange({ start, limit: 1 })];
+    return [Buffer.from(present(entry).key), Buffer.from(present(entry).value)];
+  }
+});
+
+function whole(accepted: AcceptedBlock): StoredBlock {
+  return { ...accepted, block: present(accepted.block) };
+}
