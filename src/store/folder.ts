@@ -33,7 +33,7 @@ export function lockFolder(folder: string): () => void {
 }
 
 /** What LMDB's files take when they are new, and more. */
-const NEW_FILES_BYTES = 262_144;
+const NEW_FILES_BYTES = 65_536;
 
 /** Throws a StoreError where the disk has no room for a new chain: LMDB would end the process without a word. */
 export function checkRoom(folder: string): void {

@@ -134,13 +134,13 @@ describe('A miner on a deployed validator', () => {
       });
     }
 
-    for (const [what, answer] of [
-      ['closes', ''],
-      ['answers with an Error', '{"Error":{"message":"Invalid block data: Hash decode failed"}}'],
+    for (const [what, answer, event] of [
+      ['closes', '', 'disconnected'],
+      ['answers with an Error', '{"Error":{"message":"Invalid block data: Hash decode failed"}}', 'not-taken'],
     ] as const) {
       it(`tries again, after a while, where the validator ${what}`, async () => {
         const { done, submitted, timer } = await answering([answer, ACCEPTED], { blocks: 1 });
-        const { retryMs } = await events.next('disconnected');
+        const { retryMs } = await events.next(event);
         expect(retryMs).to.be.within(250, 500);
         expect(await timer.pass()).to.equal(retryMs);
         expect(await done).to.equal(1);

@@ -270,18 +270,23 @@ for (const { wire, connect, serve } of WIRES) {
       expect(told.slice(12)).to.be.deep.oneOf([[0], [0, 0]]);
     });
 
-    it('whose block was not taken makes another', async () => {
-      const { done } = await begin(
-        firstSubmission(async () => {
-          throw new Fault('OVERLOADED', 'too many requests are waiting');
-        }),
-        { blocks: 1 },
-      );
-      const { error, retryMs } = await events.next('disconnected');
-      expect(error.message).to.contain('too many requests are waiting');
-      expect(await timer.pass()).to.equal(retryMs);
+    it('whose blocks are not taken makes others, after waits that grow', async () => {
+      let refused = 0;
+      const submitBlock: Submit = (...submission) =>
+        refused++ < 8 ? overloaded() : test.node.submitBlock(...submission);
+      const { done } = await begin({ submitBlock }, { blocks: 1 });
+      const waits: number[] = [];
+      for (let i = 0; i < 8; i++) {
+        const { fault, retryMs } = await events.next('not-taken');
+        expect(fault.message).to.contain('too many requests are waiting');
+        expect(retryMs).to.be.within(250, Math.min(10_000, 500 * 2 ** i));
+        expect(await timer.pass()).to.equal(retryMs);
+        waits.push(retryMs);
+      }
+      expect(Math.max(...waits)).to.be.above(500);
       expect(await done).to.equal(1);
       expect(await height()).to.equal(1);
+      expect(events.types).to.not.include('disconnected');
     });
 
     describe('whose answer was lost', () => {
@@ -305,21 +310,45 @@ for (const { wire, connect, serve } of WIRES) {
         expect(await height()).to.equal(1);
       });
 
-      it('knows the accepted block by its own lockout, where another stands on it', async () => {
-        const { done, proxy } = await begin(
+      /** The block is accepted, another's stands on it, and the answer is lost. */
+      async function buried(later: number) {
+        let cut = (): void => {};
+        const begun = await begin(
           firstSubmission(async (...submission) => {
             const verdict = await test.node.submitBlock(...submission);
             await rivalWins();
-            proxy.dropAll();
+            test.clock.advance(later);
+            cut();
             return verdict;
           }),
           { blocks: 1 },
         );
-        await events.next('disconnected');
+        cut = begun.proxy.dropAll;
+        return begun;
+      }
+
+      it('knows the accepted block where another stands on it', async () => {
+        const { done } = await buried(0);
         await pump(timer, events, 'accepted');
         expect(await done).to.equal(1);
         expect(await height()).to.equal(2);
       });
+
+      if (wire === 'gRPC') {
+        it('knows it even where the lockout is over', async () => {
+          const { done } = await buried(HOUR);
+          await pump(timer, events, 'accepted');
+          expect(await done).to.equal(1);
+          expect(await height()).to.equal(2);
+        });
+      } else {
+        it('cannot tell where the lockout is over, says so, and goes on', async () => {
+          const { done } = await buried(HOUR);
+          await pump(timer, events, 'unknown');
+          expect(await done).to.equal(1);
+          expect(await height()).to.equal(3);
+        });
+      }
 
       it('makes another block where it was not accepted', async () => {
         const { done, proxy } = await begin(
@@ -454,6 +483,10 @@ for (const { wire, connect, serve } of WIRES) {
       });
     }
   });
+}
+
+async function overloaded(): Promise<never> {
+  throw new Fault('OVERLOADED', 'too many requests are waiting');
 }
 
 async function refuse(): Promise<never> {

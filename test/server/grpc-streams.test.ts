@@ -6,12 +6,13 @@ import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import * as chain from '../../gen/hourcoin/v1/chain_service.js';
 import * as service from '../../gen/hourcoin/v1/validator_service.js';
+import { LIMITS } from '../../src/engine/limits.js';
 import { GrpcServer } from '../../src/server/grpc.js';
 import { formatAddress } from '../../src/wire/address.js';
 import { winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
 import { grow } from '../support/growth.js';
-import { RawGrpc, slowStream } from '../support/grpc.js';
+import { grpcFramed, Http2Client, RawGrpc } from '../support/grpc.js';
 import { heldNode } from '../support/held-store.js';
 import { memoryNode, NO_LOG, type TestNode } from '../support/nodes.js';
 import { intercepted, type Served, serveGrpc } from '../support/servers.js';
@@ -85,16 +86,19 @@ describe('gRPC streams', () => {
 
     it('a slow reader gets the newest, never a growing queue', async () => {
       const ROUNDS = 3_000;
-      const slow = slowStream(served.address, 'ValidatorService/WatchRounds');
-      atEnd(slow.close);
+      const http2 = new Http2Client(served.address);
+      atEnd(() => http2.close());
+      // The library would read ahead without end.
+      const slow = http2.begin('ValidatorService/WatchRounds', Buffer.of());
+      slow.end(grpcFramed(Buffer.of()));
       await until(() => calls.count('watchRounds') === 1, 'the stream has begun');
       for (let i = 0; i < ROUNDS; i++) {
         await passRound();
         await turn();
       }
       slow.resume();
-      await until(() => round(slow.messages().at(-1) ?? Buffer.of())?.round === BigInt(ROUNDS + 1), 'the newest comes');
-      const numbers = slow.messages().map((bytes) => Number(round(bytes)?.round));
+      await until(() => round(slow.messages.at(-1) ?? Buffer.of())?.round === BigInt(ROUNDS + 1), 'the newest comes');
+      const numbers = slow.messages.map((bytes) => Number(round(bytes)?.round));
       expect(numbers.length).to.be.below(ROUNDS / 2);
       expect(numbers).to.deep.equal([...new Set(numbers)].sort((a, b) => a - b));
     });
@@ -235,6 +239,60 @@ describe('A gRPC server', () => {
     await ended;
     expect((await watch.next()).value?.status).to.equal(NOT_SERVING);
     expect(await watch.next().catch((error: Error) => error)).to.be.an.instanceOf(Error);
+  });
+
+  describe('bounds requests that do not arrive whole', () => {
+    const WHOLE = grpcFramed(Buffer.of());
+
+    for (const [what, part] of [
+      ['that are cut off in the middle', WHOLE.subarray(0, 3)],
+      ['whose clients never say that there is no more', WHOLE],
+    ] as const) {
+      it(`${what}: where there are too many the oldest are ended, and others are served meanwhile`, async () => {
+        const { address, grpc } = await serving();
+        const http2 = new Http2Client(address);
+        atEnd(() => http2.close());
+        const begin = (bytes: Buffer) => {
+          const call = http2.begin('ValidatorService/GetRoundInfo', bytes);
+          call.resume();
+          return call;
+        };
+        const calls = Array.from({ length: LIMITS.unfinishedRequests + 1 }, () => begin(part));
+        const last = calls.at(-1);
+        // Each has a while before it has to make room.
+        while (calls[0]?.status() === undefined) {
+          begin(WHOLE).end(Buffer.of());
+          await grpc.unary('ValidatorService/GetRoundInfo', Buffer.of());
+        }
+        expect(calls[0].status()).to.equal(status.DEADLINE_EXCEEDED);
+        expect(last?.status()).to.equal(undefined);
+        last?.end(WHOLE.subarray(part.length));
+        await until(() => last?.status() === status.OK, 'one that is finished then is answered');
+      });
+    }
+
+    it('streams that wait for what is new are none of them', async () => {
+      const { address, node, clock } = await serving();
+      const http2 = new Http2Client(address);
+      atEnd(() => http2.close());
+      const watch = http2.begin('ValidatorService/WatchRounds', Buffer.of());
+      watch.end(WHOLE);
+      watch.resume();
+      await until(() => watch.messages.length === 1, 'it has begun');
+      const others = Array.from({ length: LIMITS.unfinishedRequests + 1 }, () =>
+        http2.begin('ValidatorService/GetRoundInfo', WHOLE.subarray(0, 3)),
+      );
+      for (const { resume } of others) resume();
+      while (others[0]?.status() === undefined) {
+        const call = http2.begin('ValidatorService/GetRoundInfo', WHOLE);
+        call.resume();
+        call.end(Buffer.of());
+        await until(() => call.status() !== undefined, 'it is answered');
+      }
+      clock.advance(HOUR);
+      await node.getBlockchainInfo();
+      await until(() => watch.messages.length === 2, 'it goes on');
+    });
   });
 
   it('says where it cannot listen', async () => {

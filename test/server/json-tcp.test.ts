@@ -124,6 +124,14 @@ describe('A JSON/TCP connection', () => {
     for (const i of numbers) expect(await client.answer(), `answer ${i}`).to.satisfy(startsWith(kindOf(i).answer(i)));
   });
 
+  it('Thousands of pipelined requests keep no other client waiting', async () => {
+    const [flood, modest] = [await connected(), await connected()];
+    flood.socket.write(Buffer.concat(Array(5_000).fill(framed('{"GetRoundInfo":{"miner_id":"alice"}}'))));
+    expect(await modest.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+    expect(calls.count('getRoundInfo')).to.be.below(1_000);
+    for (let i = 0; i < 5_000; i++) await flood.answer();
+  });
+
   it('An answer that is long in coming keeps those behind it waiting', async () => {
     const { client, store } = await submitting([misspelt(0), misspelt(1)]);
     expect(client.pieces).to.have.length(0);

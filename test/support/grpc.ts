@@ -1,6 +1,6 @@
 /** gRPC without the generated code or ours: bytes in and out, and the details of errors. */
 
-import { connect } from 'node:http2';
+import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from 'node:http2';
 import { fileURLToPath } from 'node:url';
 import {
   type CallOptions,
@@ -65,28 +65,56 @@ export class RawGrpc {
   }
 }
 
-/** A stream of answers to an empty request that is not read before it is resumed: the library reads ahead without end. */
-export function slowStream(address: Address, method: string) {
-  const session = connect(`http://${formatAddress(address)}`);
-  const headers = { ':method': 'POST', ':path': path(method), 'content-type': 'application/grpc', te: 'trailers' };
-  const stream = session.request(headers);
-  stream.end(framed(Buffer.of()));
-  let unread: Buffer = Buffer.of();
-  const messages: Buffer[] = [];
-  stream.on('data', (bytes: Buffer) => {
-    unread = Buffer.concat([unread, bytes]);
-    while (unread.length >= 5 && unread.length >= 5 + unread.readUInt32BE(1)) {
-      const end = 5 + unread.readUInt32BE(1);
-      messages.push(unread.subarray(5, end));
-      unread = unread.subarray(end);
-    }
-  });
-  stream.pause();
-  return { messages: () => messages, resume: () => stream.resume(), close: () => session.destroy() };
+/** A connection that knows HTTP/2 and no more: a test sends what it likes of a request, and reads when it likes. */
+export class Http2Client {
+  private readonly session: ClientHttp2Session;
+
+  constructor(address: Address) {
+    this.session = connect(`http://${formatAddress(address)}`);
+    this.session.on('error', () => {});
+  }
+
+  /** Begins a call, sends some bytes of its request and leaves it open. Nothing is read before `resume`. */
+  begin(method: string, bytes: Buffer) {
+    const headers = { ':method': 'POST', ':path': path(method), 'content-type': 'application/grpc', te: 'trailers' };
+    const stream = this.session.request(headers);
+    let unread: Buffer = Buffer.of();
+    const messages: Buffer[] = [];
+    let code: string | undefined;
+    stream.on('data', (bytes: Buffer) => {
+      unread = Buffer.concat([unread, bytes]);
+      while (unread.length >= 5 && unread.length >= 5 + unread.readUInt32BE(1)) {
+        const end = 5 + unread.readUInt32BE(1);
+        messages.push(unread.subarray(5, end));
+        unread = unread.subarray(end);
+      }
+    });
+    stream.pause();
+    stream.on('error', () => {});
+    const status = (headers: IncomingHttpHeaders): void => {
+      code ??= headers['grpc-status'] as string | undefined;
+    };
+    stream.on('response', status);
+    stream.on('trailers', status);
+    stream.write(bytes);
+    return {
+      /** The answers that were read. */
+      messages,
+      /** The status that it has ended with. */
+      status: (): number | undefined => (code === undefined ? undefined : Number(code)),
+      /** Sends the rest of the request. */
+      end: (rest: Buffer) => void stream.end(rest),
+      resume: () => void stream.resume(),
+    };
+  }
+
+  close(): void {
+    this.session.destroy();
+  }
 }
 
 /** A message as gRPC sends it: a flag, its length and its bytes. */
-function framed(message: Buffer): Buffer {
+export function grpcFramed(message: Buffer): Buffer {
   const header = Buffer.alloc(5);
   header.writeUInt32BE(message.length, 1);
   return Buffer.concat([header, message]);
