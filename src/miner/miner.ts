@@ -12,6 +12,7 @@ import {
   Timescale,
 } from '../../gen/hourcoin/v1/validator_service.js';
 import { Backoff } from '../client/backoff.js';
+import { ConnectionError } from '../client/errors.js';
 import { NO_HASH } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { Fault } from '../engine/fault.js';
@@ -119,7 +120,7 @@ export class Miner {
     const { tonce, secondsRemaining } = this.challengeNow(round);
     this.observe({ type: 'mining', index, tonce, secondsRemaining });
 
-    const now = this.validatorTime(round);
+    const now = this.surelyPassed(round);
     const afterTip = (info.tipTimestamp ?? -1n) + 1n;
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.options;
     const timestamp = findTimestamp(now > afterTip ? now : afterTip, tonce, maxAttempts);
@@ -145,7 +146,7 @@ export class Miner {
   private async search(round: ToldRound, template: Omit<Block, 'hash' | 'nonce'>): Promise<Block | undefined> {
     const difficulty = parseDifficulty(round.info.difficulty);
     if (difficulty === undefined)
-      throw new Error(`the validator's difficulty cannot be read: ${round.info.difficulty}`);
+      throw new ConnectionError(`the validator's difficulty cannot be read: ${round.info.difficulty}`);
     const found = new AbortController();
     linked(found, this.signal);
     let overtaken = false;
@@ -292,6 +293,12 @@ export class Miner {
     // that begins in the future of UTC is one on TAI (spec, section 3).
     const utc = systemTime(Timescale.UTC);
     return info.roundStart > utc ? systemTime(Timescale.TAI) : utc;
+  }
+
+  /** A time that the validator's clock has passed by now, though clocks drift by up to a thousandth: behind is safe, ahead is not. */
+  private surelyPassed(round: ToldRound): bigint {
+    const now = this.validatorTime(round);
+    return round.info.round > 0n ? now - (now - round.info.serverTime) / 1_000n : now;
   }
 
   /** The challenge now: the one that was told, until its seconds are over. They were rounded down. */
