@@ -43,6 +43,8 @@ export const LIMITS = {
   unfinishedRequests: 64,
   /** Inputs that wait to be judged; more are answered "overloaded". */
   queuedInputs: 10_000,
+  /** Inputs and outputs of the blocks among them, which is what takes memory. */
+  queuedOutputs: 500_000,
   /** Inputs that are judged and made durable together. */
   batchInputs: 512,
   /** Inputs and outputs of submitted blocks that are judged and made durable together: a batch ends once there are more. */
@@ -59,4 +61,5 @@ export const LIMITS = {
 // run over by one block.
 const largestBlock = LIMITS.messageBytes + 16 * (LIMITS.inputs + LIMITS.outputs) + 4 * LIMITS.transactions + 1_024;
 if (LIMITS.pageBytes + largestBlock > LIMITS.answerBytes) throw new Error('limits: a page may not fit an answer');
+if (LIMITS.inputs + LIMITS.outputs > LIMITS.queuedOutputs) throw new Error('limits: the largest block cannot wait');
 if (LIMITS.batchInputs > LIMITS.queuedInputs) throw new Error('limits: a batch is larger than the queue');

@@ -44,6 +44,8 @@ interface Input {
 export class ValidatorNode implements ChainValidator {
   private readonly state: State;
   private queue: Input[] = [];
+  /** The inputs and outputs of the blocks that wait. */
+  private queuedWeight = 0;
   private committing: Promise<void> | undefined;
   private draining = false;
   private stopping = false;
@@ -232,7 +234,11 @@ export class ValidatorNode implements ChainValidator {
   private enqueue<T>(judge: Judge<T>, options?: CallOptions, weight = 0): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.admit();
-      if (this.queue.length >= LIMITS.queuedInputs) throw new Fault('OVERLOADED', 'too many requests are waiting');
+      const tooMuch = this.queuedWeight + weight > LIMITS.queuedOutputs;
+      if (this.queue.length >= LIMITS.queuedInputs || (weight > 0 && tooMuch)) {
+        throw new Fault('OVERLOADED', 'too many requests are waiting');
+      }
+      this.queuedWeight += weight;
       this.queue.push({
         signal: options?.signal,
         weight,
@@ -293,6 +299,7 @@ export class ValidatorNode implements ChainValidator {
       weight += (this.queue[count] as Input).weight;
       count++;
     }
+    this.queuedWeight -= weight;
     return this.queue.splice(0, count);
   }
 

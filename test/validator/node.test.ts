@@ -10,7 +10,7 @@ import { MemoryStore } from '../../src/store/memory.js';
 import { DamageError } from '../../src/store/store.js';
 import type { ValidatorEvent } from '../../src/validator/events.js';
 import { ValidatorNode } from '../../src/validator/node.js';
-import { coinbaseTo, mined, winning } from '../support/blocks.js';
+import { coinbaseTo, mined, output, winning } from '../support/blocks.js';
 import { TestClock } from '../support/clock.js';
 import { PARAMETERS, present } from '../support/stores.js';
 import { turn, until } from '../support/wait.js';
@@ -412,6 +412,20 @@ describe('ValidatorNode', () => {
       await first;
       await Promise.all(waiting);
       expect(await node.getMiner('b')).to.include({ hasAttempted: false });
+    });
+
+    it(`More than ${LIMITS.queuedOutputs} inputs and outputs of waiting blocks: OVERLOADED, but for blocks without any and reads`, async () => {
+      const round = await node.getRoundInfo('');
+      const commits = holdCommits();
+      const first = node.submitBlock('a', failing(round));
+      const outputs = Array.from({ length: LIMITS.outputs }, () => output('a', 2, 0n));
+      const large = { ...failing(round), index: 7, transactions: [{ inputs: [], outputs }] };
+      const waiting = Array.from({ length: LIMITS.queuedOutputs / LIMITS.outputs }, () => node.submitBlock('b', large));
+      expect(await fault(node.submitBlock('c', large))).to.equal('OVERLOADED');
+      const others = [node.submitBlock('c', { ...large, transactions: [] }), node.getBlockchainInfo()];
+      (await commitOf(commits, 1)).succeed();
+      await Promise.all([first, ...waiting, ...others]);
+      expect((await node.submitBlock('c', large)).code, 'there is room again').to.equal(ChainCode.MISMATCHED_INDEX);
     });
 
     it(`More than ${LIMITS.attempts} attempts in a round: OVERLOADED and nothing used up, but a good block is taken`, async () => {
