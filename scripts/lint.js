@@ -10,7 +10,7 @@ check('biome', 'npx biome check --error-on-warnings .');
 check('buf lint', 'npx buf lint');
 check('buf format', 'npx buf format -d --exit-code');
 check('gen/ is fresh', 'npm run --silent gen');
-check('gen/ is committed', 'git diff --exit-code --stat -- gen');
+checkEmpty('gen/ is committed', 'git status --porcelain -- gen');
 
 const release = output('git tag --list v* --sort=-version:refname').split('\n')[0];
 if (release) check(`buf breaking against ${release}`, `npx buf breaking --against .git#tag=${release}`);
@@ -23,6 +23,13 @@ function check(name, command) {
   const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
   process.stdout.write(`${status === 0 ? '✓' : '✗'} ${name}\n`);
   if (status !== 0) failed++;
+}
+
+function checkEmpty(name, command) {
+  const said = output(command);
+  if (said !== '') process.stderr.write(`${said}\n`);
+  process.stdout.write(`${said === '' ? '✓' : '✗'} ${name}\n`);
+  if (said !== '') failed++;
 }
 
 function output(command) {

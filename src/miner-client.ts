@@ -10,6 +10,7 @@ import type {
 import { connectTo, DEFAULT_JSON_TCP } from './client/connect.js';
 import type { GrpcClient } from './client/grpc.js';
 import type { JsonTcpClient } from './client/json-tcp.js';
+import { LIMITS } from './engine/limits.js';
 import { Miner, type MiningOptions } from './miner/miner.js';
 import { systemTimer } from './time/timer.js';
 import type { CallOptions } from './validator/validator.js';
@@ -37,13 +38,11 @@ export class MinerClient {
   private readonly validator: JsonTcpClient | GrpcClient;
   private readonly minerId: string;
 
-  /** Throws a TypeError where the address is not one. */
+  /** Throws a TypeError where the address is not one, a RangeError where the miner id is empty or too long. */
   constructor({ minerId, validator = DEFAULT_JSON_TCP, timeout }: MinerClientOptions) {
-    const client = connectTo(validator, timeout);
-    if (client === undefined)
-      throw new TypeError(`${validator} is not an address: write host:port or grpc://host:port`);
+    mustFit('minerId', minerId);
     this.minerId = minerId;
-    this.validator = client;
+    this.validator = connectTo(validator, timeout);
   }
 
   /** The round in force. */
@@ -66,6 +65,7 @@ export class MinerClient {
    * new round came before the block was done.
    */
   async mineAndSubmit(options: MiningOptions = {}): Promise<Submitted> {
+    mustFit('rewardAddress', options.rewardAddress);
     const { signal } = options;
     const info = await this.getRoundInfo({ signal });
     const block = await new Miner(this.validator, this.minerId, options).makeOne({ info, at: systemTimer.now() });
@@ -74,7 +74,8 @@ export class MinerClient {
   }
 
   /** Mines until it is stopped or has made its blocks, whatever falls over. Resolves to the number of blocks that were accepted. */
-  startMining(options: MiningOptions = {}): Promise<number> {
+  async startMining(options: MiningOptions = {}): Promise<number> {
+    mustFit('rewardAddress', options.rewardAddress);
     return new Miner(this.validator, this.minerId, options).run();
   }
 
@@ -82,4 +83,10 @@ export class MinerClient {
   close(): void {
     this.validator.close();
   }
+}
+
+/** What no validator takes is told at once. */
+function mustFit(name: string, text: string | undefined): void {
+  if (text === undefined || (text !== '' && Buffer.byteLength(text) <= LIMITS.addressBytes)) return;
+  throw new RangeError(`${name} has 1 to ${LIMITS.addressBytes} bytes of UTF-8`);
 }

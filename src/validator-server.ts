@@ -1,9 +1,12 @@
 /** A whole validator: the store, the clock, the node and its servers, put together. What `hourcoin validator` runs, and a library's door. */
 
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SubmitResult, Timescale } from '../gen/hourcoin/v1/validator_service.js';
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
+import { LIMITS } from './engine/limits.js';
 import type { ChainParameters } from './engine/state.js';
 import { GrpcServer } from './server/grpc.js';
 import { JsonTcpServer } from './server/json-tcp.js';
@@ -98,15 +101,28 @@ export class ValidatorServer {
     return this.node;
   }
 
-  /** Opens the data folder and listens. Throws a StartError or StoreError that says what to do; nothing is left running then. */
-  async start(): Promise<Listening> {
+  /**
+   * Opens the data folder and listens. Throws a StartError or StoreError that says what to do; nothing is left running then, and no chain is
+   * begun. `signal` gives up the wait for a clock that stands behind.
+   */
+  async start(signal?: AbortSignal): Promise<Listening> {
+    if (this.store !== undefined) throw new StartError('the validator has been started already');
+    const { address = '127.0.0.1:8080', grpc = '127.0.0.1:50051' } = this.options;
+    const jsonTcpAddress = readAddress(address);
+    const grpcAddress = grpc === 'off' ? undefined : readAddress(grpc);
     try {
       const store = LmdbStore.open(this.folder);
       this.store = store;
+      if (store.stored === undefined) await mustBeFree(jsonTcpAddress, grpcAddress);
       this.settled = await this.settle(store);
-      const clock = await this.clockFor(this.settled);
-      this.node = new ValidatorNode(store, clock, (event) => this.tell(event));
-      return { jsonTcp: await this.listenJsonTcp(this.node), grpc: await this.listenGrpc(this.node) };
+      const clock = await this.clockFor(this.settled, signal);
+      const node = new ValidatorNode(store, clock, (event) => this.tell(event));
+      this.node = node;
+      this.jsonTcp = new JsonTcpServer(node, this.log);
+      const jsonTcp = await this.jsonTcp.listen(jsonTcpAddress).catch((error) => cannotListen(jsonTcpAddress, error));
+      if (grpcAddress === undefined) return { jsonTcp, grpc: undefined };
+      this.grpc = new GrpcServer(node, this.log);
+      return { jsonTcp, grpc: await this.grpc.listen(grpcAddress).catch((error) => cannotListen(grpcAddress, error)) };
     } catch (error) {
       await this.stop();
       throw error instanceof DamageError ? damaged(this.folder, error.message) : error;
@@ -155,7 +171,7 @@ export class ValidatorServer {
   }
 
   /** The clock for a chain: never behind a time that was already used. */
-  private async clockFor({ parameters, clockSpeed, stamp }: StoredChain): Promise<Clock> {
+  private async clockFor({ parameters, clockSpeed, stamp }: StoredChain, signal?: AbortSignal): Promise<Clock> {
     const now = systemTime(parameters.timescale);
     if (clockSpeed !== 1) return acceleratedClock(now > stamp ? now : stamp, clockSpeed);
     const behind = stamp - now;
@@ -169,25 +185,9 @@ export class ValidatorServer {
       this.log.warn(
         `The system's clock stands ${seconds(behind)} before the last time that this chain has used: waiting for it`,
       );
-      await sleep(Number(behind));
+      await sleep(Number(behind), undefined, { signal });
     }
     return systemClock(parameters.timescale);
-  }
-
-  private async listenJsonTcp(node: ValidatorNode): Promise<Address> {
-    const address = readAddress(this.options.address ?? '127.0.0.1:8080');
-    this.jsonTcp = new JsonTcpServer(node, this.log);
-    return this.jsonTcp.listen(address).catch((error) => cannotListen(address, error));
-  }
-
-  private async listenGrpc(node: ValidatorNode): Promise<Address | undefined> {
-    const { grpc = '127.0.0.1:50051' } = this.options;
-    if (grpc === 'off') return undefined;
-    const address = readAddress(grpc);
-    const server = new GrpcServer(node, this.log);
-    const listening = await server.listen(address).catch((error) => cannotListen(address, error));
-    this.grpc = server;
-    return listening;
   }
 
   private tell(event: ValidatorEvent): void {
@@ -213,6 +213,16 @@ function readAddress(text: string): Address {
   return address;
 }
 
+/** A chain is not begun where its validator could not listen: what it was to be would be remembered. */
+async function mustBeFree(...addresses: readonly (Address | undefined)[]): Promise<void> {
+  for (const address of addresses) {
+    if (address === undefined) continue;
+    const probe = createServer();
+    await once(probe.listen(address), 'listening').catch((error) => cannotListen(address, error));
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}
+
 function cannotListen(address: Address, error: Error): never {
   const shown = formatAddress(address);
   if (error.message.includes('EADDRINUSE')) {
@@ -227,18 +237,23 @@ function seconds(ms: bigint): string {
   return `${Number(ms) / 1_000} s`;
 }
 
+/** A miner id for a log: over JSON/TCP whoever only asks may have one of any length. */
+function short(minerId: string): string {
+  return minerId.length > LIMITS.minerIdBytes ? `${minerId.slice(0, LIMITS.minerIdBytes)}…` : minerId;
+}
+
 /** What the log says of an event: texts as the network guide has them. */
 function logEvent(event: ValidatorEvent, log: Log): void {
   switch (event.type) {
     case 'request': {
       const what = event.call === 'GetRoundInfo' ? 'requested round info' : 'checked lockout';
-      return log.debug(`Miner '${event.minerId}' ${what}`);
+      return log.debug(`Miner '${short(event.minerId)}' ${what}`);
     }
     case 'submission':
-      return log.debug(`Miner '${event.minerId}' submitting block #${event.index}`);
+      return log.debug(`Miner '${short(event.minerId)}' submitting block #${event.index}`);
     case 'verdict':
       if (event.verdict.result !== SubmitResult.ACCEPTED)
-        log.debug(`✗ Block REJECTED from miner '${event.minerId}': ${event.verdict.message}`);
+        log.debug(`✗ Block REJECTED from miner '${short(event.minerId)}': ${event.verdict.message}`);
       return;
     case 'block':
       log.info(`✓ Block ACCEPTED from miner '${event.accepted.minerId}'`);

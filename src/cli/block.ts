@@ -2,17 +2,15 @@
 
 import type { AcceptedBlock, Output } from '../../gen/hourcoin/v1/block.js';
 import type { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
-import { connectTo } from '../client/connect.js';
-import { GrpcClient } from '../client/grpc.js';
+import { connectToGrpc } from '../client/connect.js';
+import type { GrpcClient } from '../client/grpc.js';
 import type { BlockName } from '../validator/validator.js';
 import { ExitError } from './exit.js';
 import { plainJson } from './json.js';
 import { harmless, say, shownTime } from './text.js';
 
 export async function runBlock(name: BlockName | 'tip', address: string, json: boolean): Promise<void> {
-  const validator = connectTo(address);
-  if (!(validator instanceof GrpcClient))
-    throw new ExitError(`${address}: a block is asked for over gRPC: write grpc://host:port`, 2);
+  const validator = connectToGrpc(address);
   try {
     const found = await validator.getBlock(name === 'tip' ? await tip(validator) : name);
     const { block, ...accepted } = found;

@@ -30,6 +30,7 @@ async function main(): Promise<void> {
     if (name.startsWith('HOURCOIN_') && (value === '' || off)) delete process.env[name];
   }
   try {
+    if (process.argv.length <= 2) throw new ExitError('which command? See hourcoin --help', 2);
     await program().parseAsync();
   } catch (error) {
     process.exitCode = end(error);
@@ -137,7 +138,7 @@ function addMiner(program: Command): void {
     .addOption(
       read
         .option('--max-attempts <n>', 'how many timestamps to try against the tonce')
-        .argParser(read.integer(1, 1e9))
+        .argParser(read.integer(1, 1e6))
         .default(DEFAULT_MAX_ATTEMPTS),
     )
     .addOption(

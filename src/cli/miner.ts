@@ -1,6 +1,7 @@
 /** `hourcoin miner`: mines blocks, and shows how it goes. */
 
 import { randomInt } from 'node:crypto';
+import { Fault } from '../engine/fault.js';
 import type { MinerEvent } from '../miner/events.js';
 import { MinerClient } from '../miner-client.js';
 import { aborted, stopSignal } from './exit.js';
@@ -59,7 +60,8 @@ class MinerDisplay {
       case 'connected':
         return this.connected(event.round);
       case 'disconnected': {
-        const what = this.connectedBefore ? 'The validator is out of reach' : 'Failed to connect to validator';
+        const outOfReach = this.connectedBefore ? 'The validator is out of reach' : 'Failed to connect to validator';
+        const what = event.error instanceof Fault ? 'The validator does not answer' : outOfReach;
         const text = `✗ ${what}: ${harmless(event.error.message)}. Trying again in ${(event.retryMs / 1_000).toFixed(1)} s...`;
         return say(colour('red', text));
       }

@@ -1,13 +1,11 @@
 /** `hourcoin status`: what a validator says of itself. */
 
 import { connectTo } from '../client/connect.js';
-import { ExitError } from './exit.js';
 import { plainJson } from './json.js';
 import { harmless, say, shownTime } from './text.js';
 
 export async function runStatus(address: string, json: boolean): Promise<void> {
   const validator = connectTo(address);
-  if (validator === undefined) throw new ExitError(`${address} is not an address`, 2);
   try {
     const [chain, round] = await Promise.all([validator.getBlockchainInfo(), validator.getRoundInfo('status')]);
     if (json) return say(JSON.stringify(plainJson({ ...chain, ...round }), null, 2));

@@ -23,7 +23,12 @@ export async function runValidator({ logLevel, ...options }: ValidatorArguments)
   const log = await makeLog(logLevel);
   const stop = stopSignal();
   const server = new ValidatorServer({ ...options, log });
-  const listening = await server.start();
+  const listening = await server.start(stop).catch((error: Error) => {
+    // Ctrl-C while it waited for the clock.
+    if (stop.aborted) return undefined;
+    throw error;
+  });
+  if (listening === undefined) return;
   const { parameters, clockSpeed } = server.chain;
 
   say('=== Hourcoin Validator Server ===');

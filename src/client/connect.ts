@@ -10,10 +10,19 @@ export const DEFAULT_JSON_TCP = '127.0.0.1:8080';
 /** Where it listens for gRPC. */
 export const DEFAULT_GRPC = 'grpc://127.0.0.1:50051';
 
-/** `host:port` is JSON/TCP, `grpc://host:port` is gRPC; undefined where the text is neither. `timeout`: of a call, milliseconds. */
-export function connectTo(text: string, timeout?: number): JsonTcpClient | GrpcClient | undefined {
+/** The gRPC client of `grpc://host:port`; throws a TypeError where the text is something else. `timeout`: of a call, milliseconds. */
+export function connectToGrpc(text: string, timeout?: number): GrpcClient {
+  const client = connectTo(text, timeout);
+  if (client instanceof GrpcClient) return client;
+  throw new TypeError(`${text} is JSON/TCP: this needs gRPC, write grpc://host:port`);
+}
+
+/** `host:port` is JSON/TCP, `grpc://host:port` is gRPC; throws a TypeError where the text is neither. `timeout`: of a call, milliseconds. */
+export function connectTo(text: string, timeout?: number): JsonTcpClient | GrpcClient {
   const grpc = text.startsWith('grpc://');
   const address = parseAddress(grpc ? text.slice('grpc://'.length) : text);
-  if (address === undefined || address.port === 0) return undefined;
+  if (address === undefined || address.port === 0) {
+    throw new TypeError(`${text} is not an address: write host:port or grpc://host:port`);
+  }
   return grpc ? new GrpcClient(address, timeout) : new JsonTcpClient(address, timeout);
 }

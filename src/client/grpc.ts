@@ -135,7 +135,8 @@ export class GrpcClient implements ChainValidator {
     // The library says UNAVAILABLE too where nobody answers, and CANCELLED where the peer drops a call; the validator's own come with a reason.
     const unreachable = (error.code === Status.UNAVAILABLE || error.code === Status.CANCELLED) && !('extra' in error);
     if (fault !== undefined && !unreachable) return fault;
-    const details = error.details.replace(/\.? Resolution note: ?\.?$/, '');
+    const refused = error.details.includes('ECONNREFUSED');
+    const details = refused ? 'nobody listens there' : error.details.replace(/\.? Resolution note: ?\.?$/, '');
     return new ConnectionError(`cannot reach ${formatAddress(this.address)}: ${details}`);
   }
 

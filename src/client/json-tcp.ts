@@ -98,8 +98,9 @@ class Connection {
           new ConnectionError(`the connection to ${formatAddress(this.address)} was given up with another call`),
         );
       };
-      const late = new ConnectionError(`${formatAddress(this.address)} did not answer within ${timeout} ms`);
-      const timer = setTimeout(() => this.fail(late), timeout);
+      const late = (): ConnectionError =>
+        new ConnectionError(`${formatAddress(this.address)} did not answer within ${timeout} ms`);
+      const timer = setTimeout(() => this.fail(late()), timeout);
       const settle = <V>(done: (value: V) => void) => {
         return (value: V) => {
           clearTimeout(timer);

@@ -34,6 +34,8 @@ export class Connection {
   private done = false;
   /** The client sends no more. */
   private ended = false;
+  /** Aborts when the client is gone. */
+  private readonly gone = new AbortController();
   private unfinishedBytes = 0;
   private frameTimer: NodeJS.Timeout | undefined;
   /** What has been looked at in this turn of the event loop, and the next turn where that was enough. */
@@ -44,7 +46,7 @@ export class Connection {
 
   constructor(
     private readonly socket: Socket,
-    private readonly answer: (bytes: Buffer) => Promise<string | undefined>,
+    private readonly answer: (bytes: Buffer, gone: AbortSignal) => Promise<string | undefined>,
     private readonly hold: (change: number) => void,
     private readonly turns: Turns,
   ) {
@@ -69,7 +71,7 @@ export class Connection {
     });
   }
 
-  /** Bytes of a frame that has not arrived whole. */
+  /** Bytes that have arrived and not been taken. */
   get unfinished(): number {
     return this.unfinishedBytes;
   }
@@ -128,7 +130,9 @@ export class Connection {
     this.turnBytes += bytes.length;
     const slot: Slot = { answer: undefined };
     this.slots.push(slot);
-    void this.answer(bytes).then((text) => this.fill(slot, text === undefined ? 'close' : frame(text)));
+    void this.answer(bytes, this.gone.signal).then((text) =>
+      this.fill(slot, text === undefined ? 'close' : frame(text)),
+    );
   }
 
   private refuse(bad: BadFrame): void {
@@ -187,6 +191,7 @@ export class Connection {
   /** Looks at nothing any more, and holds nothing. */
   private giveUp(): void {
     this.done = true;
+    this.gone.abort();
     clearTimeout(this.frameTimer);
     this.hold(-this.unfinishedBytes);
     this.unfinishedBytes = 0;

@@ -37,6 +37,7 @@ export class GrpcServer {
   private readonly health = HealthState();
   private readonly server: Server;
   private readonly unfinished = boundUnfinished();
+  private readonly closing = new AbortController();
 
   constructor(validator: ChainValidator, log: Log) {
     this.server = createServer({
@@ -52,7 +53,7 @@ export class GrpcServer {
       .use(mapFaults(log));
     this.server.add(unread(ValidatorServiceDefinition), validatorService(validator));
     this.server.add(unread(ChainServiceDefinition), chainService(validator));
-    this.server.add(HealthDefinition, HealthServiceImpl(this.health));
+    this.server.add(HealthDefinition, this.healthService());
     this.addReflection();
     for (const service of SERVICES) this.health.setStatus('healthy', service);
   }
@@ -71,11 +72,33 @@ export class GrpcServer {
   /** Closes every connection once its calls are answered, at the latest after some milliseconds. */
   async close(graceMs: number): Promise<void> {
     this.stopTaking();
-    // Streams of health and reflection have no end of their own.
+    this.closing.abort();
+    // A stream of reflection has no end of its own.
     const timer = setTimeout(() => this.server.forceShutdown(), graceMs);
     await this.server.shutdown();
     clearTimeout(timer);
     this.unfinished.close();
+  }
+
+  /** Health checks, whose streams end with OK when the server closes. */
+  private healthService(): HealthServiceImplementation {
+    const { check, watch } = HealthServiceImpl(this.health);
+    const { signal: closing } = this.closing;
+    return {
+      check,
+      async *watch(request, context) {
+        const end = new AbortController();
+        const abort = (): void => end.abort();
+        for (const signal of [closing, context.signal]) signal.addEventListener('abort', abort);
+        try {
+          yield* watch(request, { ...context, signal: end.signal });
+        } catch (error) {
+          if (!closing.aborted || context.signal.aborted) throw error;
+        } finally {
+          for (const signal of [closing, context.signal]) signal.removeEventListener('abort', abort);
+        }
+      },
+    };
   }
 
   private addReflection(): void {
@@ -87,6 +110,8 @@ export class GrpcServer {
     this.server.add({ serverReflectionInfo: { ...serverReflectionInfo, path } }, handler);
   }
 }
+
+type HealthServiceImplementation = ReturnType<typeof HealthServiceImpl>;
 
 /** Requests are taken as bytes: wire/protobuf.ts reads them, strictly, and a fault there gets its details. */
 const UNREAD = {

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
-import type { Validator } from '../validator/validator.js';
+import type { CallOptions, Validator } from '../validator/validator.js';
 import { type Address, formatAddress } from '../wire/address.js';
 import {
   blockchainInfoToJson,
@@ -19,13 +19,13 @@ import { type Request, requestFromJson } from '../wire/requests.js';
 import { Connection, Turns } from './connection.js';
 import type { Log } from './log.js';
 
-/** How long a read that found the validator overloaded waits before it asks again, milliseconds. */
-const SLOW_DOWN_MS = 50;
+/** How long a read that found the validator overloaded waits before it asks again, at first and at most, milliseconds. */
+const SLOW_DOWN_MS = { first: 50, most: 1_000 };
 
 export class JsonTcpServer {
   private readonly server: Server;
   private readonly connections = new Set<Connection>();
-  /** Bytes of frames that have not arrived whole, over all connections. */
+  /** Bytes that have arrived and not been taken, over all connections: frames that are not whole, or wait for their turn. */
   private unfinished = 0;
   private readonly turns = new Turns();
 
@@ -47,6 +47,7 @@ export class JsonTcpServer {
         resolve();
       });
     });
+    this.server.on('drop', () => this.log.debug('A connection was refused: too many are open'));
     // Out of file descriptors, say: those who are connected are served on.
     this.server.on('error', (error) => this.log.warn(`A connection was refused: ${error.message}`));
     return { host, port: (this.server.address() as AddressInfo).port };
@@ -73,7 +74,7 @@ export class JsonTcpServer {
     this.log.debug(`New connection from: ${formatAddress({ host: remoteAddress, port: remotePort })}`);
     const connection = new Connection(
       socket,
-      (bytes) => this.answerOrClose(bytes),
+      (bytes, gone) => this.answerOrClose(bytes, gone),
       (change) => this.hold(change),
       this.turns,
     );
@@ -92,16 +93,16 @@ export class JsonTcpServer {
   }
 
   /** Answers a frame; undefined closes the connection instead. Never rejects: a defect is logged, and costs one connection. */
-  private async answerOrClose(bytes: Buffer): Promise<string | undefined> {
+  private async answerOrClose(bytes: Buffer, gone: AbortSignal): Promise<string | undefined> {
     try {
-      return await this.answer(bytes);
+      return await this.answer(bytes, gone);
     } catch (error) {
       this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`);
       return undefined;
     }
   }
 
-  private async answer(bytes: Buffer): Promise<string | undefined> {
+  private async answer(bytes: Buffer, gone: AbortSignal): Promise<string | undefined> {
     let request: Request;
     try {
       request = requestFromJson(bytes);
@@ -110,14 +111,15 @@ export class JsonTcpServer {
       throw error;
     }
     if (request.call === 'SubmitBlock') return this.submit(request);
-    for (;;) {
+    for (let wait = SLOW_DOWN_MS.first; ; wait = Math.min(2 * wait, SLOW_DOWN_MS.most)) {
       try {
-        return await this.ask(request);
+        return await this.ask(request, { signal: gone });
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         // An Error here would end a deployed miner: it is made to wait (spec, section 8, "Connections").
         if (error.reason !== 'OVERLOADED') return undefined;
-        await sleep(SLOW_DOWN_MS);
+        await sleep(wait);
+        if (gone.aborted) return undefined;
       }
     }
   }
@@ -133,14 +135,14 @@ export class JsonTcpServer {
     }
   }
 
-  private async ask(request: Exclude<Request, { call: 'SubmitBlock' }>): Promise<string> {
+  private async ask(request: Exclude<Request, { call: 'SubmitBlock' }>, options: CallOptions): Promise<string> {
     switch (request.call) {
       case 'GetRoundInfo':
-        return roundInfoToJson(await this.validator.getRoundInfo(request.minerId));
+        return roundInfoToJson(await this.validator.getRoundInfo(request.minerId, options));
       case 'CheckLockout':
-        return lockoutStatusToJson(await this.validator.checkLockout(request.minerId));
+        return lockoutStatusToJson(await this.validator.checkLockout(request.minerId, options));
       case 'GetBlockchainInfo':
-        return blockchainInfoToJson(await this.validator.getBlockchainInfo());
+        return blockchainInfoToJson(await this.validator.getBlockchainInfo(options));
     }
   }
 }

@@ -1,4 +1,7 @@
-/** What happens in a validator, for logs and displays. Told after it is durable; nothing depends on who listens. */
+/**
+ * What happens in a validator, for logs and displays: requests as they come in, all else once it is durable. Nothing depends on who
+ * listens.
+ */
 
 import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
 import type { SubmitBlockResponse } from '../../gen/hourcoin/v1/validator_service.js';

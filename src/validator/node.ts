@@ -22,7 +22,7 @@ import type { Store } from '../store/store.js';
 import type { Clock } from '../time/clock.js';
 import type { Observer } from './events.js';
 import { Feed } from './feed.js';
-import { addressPage, blockPage, namedBlock } from './reads.js';
+import { addressPage, blockPage, checkIndex, namedBlock } from './reads.js';
 import type { BlockName, CallOptions, ChainValidator, Page } from './validator.js';
 
 /** How often the last stamp is stored while only reads are answered, milliseconds of real time. */
@@ -128,6 +128,7 @@ export class ValidatorNode implements ChainValidator {
   }
 
   async *watchBlocks(fromIndex: number, options?: CallOptions): AsyncGenerator<AcceptedBlock, void> {
+    checkIndex(fromIndex, 'from_index');
     yield* this.watch(options, async function* (this: ValidatorNode) {
       let next = fromIndex;
       let seen: number;
@@ -158,7 +159,7 @@ export class ValidatorNode implements ChainValidator {
       const hasAttempted = this.state.round.attempts.has(minerId);
       // Counted when it is answered: a block of the same batch is in the store by then.
       return () => ({ minerId, isLocked, lockoutRemainingMs, hasAttempted, ...this.store.miner(minerId) });
-    }, options).then((answer) => answer());
+    }, options).then((answer) => this.read(answer));
   }
 
   /** Takes nothing more, answers what was taken, ends every stream and stores the last stamp. */

@@ -14,8 +14,8 @@ const MAX_INDEX = 0xffff_ffff;
 /** A block by its index or its hash; throws NOT_FOUND where there is none. */
 export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
   const index = 'index' in name ? name.index : store.indexOf(name.hash);
-  const known = index !== undefined && Number.isInteger(index) && index >= 0 && index <= MAX_INDEX;
-  const block = known ? store.block(index) : undefined;
+  if ('index' in name) checkIndex(name.index, 'index');
+  const block = index === undefined ? undefined : store.block(index);
   if (block !== undefined) return block;
   throw new Fault(
     'NOT_FOUND',
@@ -27,6 +27,7 @@ export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
 export function blockPage(store: Store, height: number, fromIndex: number, page: Page): ListBlocksResponse {
   const blocks: AcceptedBlock[] = [];
   const size = pageSize(page);
+  checkIndex(fromIndex, 'from_index');
   let next = page.pageToken === '' ? fromIndex : Number(readToken(page.pageToken));
   let bytes = 0;
   while (next < height && blocks.length < size && bytes < LIMITS.pageBytes) {
@@ -56,7 +57,16 @@ export function addressPage(store: Store, address: string, page: Page): GetAddre
   };
 }
 
+/** Throws MALFORMED where an index is none. */
+export function checkIndex(index: number, field: string): void {
+  if (Number.isInteger(index) && index >= 0 && index <= MAX_INDEX) return;
+  throw new Fault('MALFORMED', `an index is a whole number from 0 to ${MAX_INDEX}`, field);
+}
+
 function pageSize({ pageSize }: Page): number {
+  if (!(Number.isInteger(pageSize) && pageSize >= 0)) {
+    throw new Fault('MALFORMED', 'page_size is a whole number', 'page_size');
+  }
   if (pageSize > LIMITS.pageSize)
     throw new Fault('LIMIT_EXCEEDED', `page_size is at most ${LIMITS.pageSize}`, 'page_size');
   return pageSize || LIMITS.defaultPageSize;

@@ -199,7 +199,7 @@ describe('An address', () => {
     '::1:80',
   ]) {
     it(`is not "${text}"`, () => {
-      expect(connectTo(text)).to.equal(undefined);
+      expect(() => connectTo(text)).to.throw(TypeError, 'is not an address');
     });
   }
 });

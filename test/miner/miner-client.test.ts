@@ -46,6 +46,16 @@ for (const { wire, serve, written } of WIRES) {
       expect((await alice.getBlockchainInfo()).blockCount).to.equal(1n);
     });
 
+    it('refuses ids and addresses that no validator takes, before anything is sent', async () => {
+      for (const text of ['', 'é'.repeat(129)]) {
+        expect(() => clientOf(text)).to.throw(RangeError, 'minerId has 1 to 256 bytes');
+        for (const mine of [alice.mineAndSubmit({ rewardAddress: text }), alice.startMining({ rewardAddress: text })]) {
+          expect(await mine.catch((error: unknown) => error)).to.be.instanceOf(RangeError);
+        }
+      }
+      expect((await node.getRoundInfo('')).attemptedMiners).to.equal(0n);
+    });
+
     it('makes one block and submits it, whatever the verdict', async () => {
       const { block, result, message } = await alice.mineAndSubmit({ rewardAddress: 'purse' });
       expect(result).to.equal(SubmitResult.ACCEPTED);

@@ -14,6 +14,7 @@ import { framed, RawClient } from '../support/sockets.js';
 import { SUBMISSION_LIMITS } from '../support/submissions.js';
 import { vectors } from '../support/vectors.js';
 import { BROKEN, FOUNDER, found, WRONG_GENESIS } from '../support/verdicts.js';
+import { until } from '../support/wait.js';
 
 const LOCKOUT = '{"CheckLockout":{"miner_id":"alice"}}';
 const NOT_LOCKED = '{"LockoutStatus":{"is_locked":false,"seconds_remaining":0}}';
@@ -251,6 +252,27 @@ describe('JSON/TCP answers', () => {
         blockResult('RejectedBlockchainValidation', 'Not taken: too many requests are waiting'),
       );
       expect(await client.ask(submission('alice', block))).to.contain('"Accepted"');
+    });
+
+    it('CheckLockout of a client that has gone is not asked again', async () => {
+      const asked: string[] = [];
+      const { client, connected } = await clientOf({
+        async checkLockout(minerId, options) {
+          asked.push(minerId);
+          // Who stays is asked for until who has gone would have been, twice over.
+          if (minerId === 'stays' && asked.filter((id) => id === 'stays').length > 2) return test.node.checkLockout('');
+          options?.signal?.addEventListener('abort', () => seen.abort());
+          throw new Fault('OVERLOADED', 'too many requests are waiting');
+        },
+      });
+      const seen = new AbortController();
+      client.socket.write(framed(requestToJson({ call: 'CheckLockout', minerId: 'goes' })));
+      await until(() => asked.length === 1, 'it was asked');
+      client.socket.destroy();
+      await until(() => seen.signal.aborted, 'the server has seen that the client has gone');
+      const staying = await connected();
+      expect(await staying.ask(requestToJson({ call: 'CheckLockout', minerId: 'stays' }))).to.equal(NOT_LOCKED);
+      expect(asked).to.deep.equal(['goes', 'stays', 'stays', 'stays']);
     });
 
     it('CheckLockout and GetRoundInfo are slowed down and then answered, never with an Error', async () => {

@@ -90,6 +90,52 @@ describe('ValidatorServer', () => {
     await server({ data, address: free }).start();
   });
 
+  it('A start that fails on a port begins no chain: what it was to be is not remembered', async () => {
+    const data = newFolder();
+    const taken = await listenRaw(() => {});
+    later(() => taken.close());
+    const mistyped = { data, difficulty: 7n, timescale: 'utc', clockSpeed: 600 } as const;
+    const free = formatAddress(await unusedAddress());
+    for (const ports of [
+      { address: formatAddress(taken.address) },
+      { address: free, grpc: formatAddress(taken.address) },
+      { address: free, grpc: 'nowhere' },
+    ]) {
+      expect(await failing(server({ ...mistyped, ...ports }).start())).to.be.instanceOf(StartError);
+    }
+    const made = server({ data });
+    await made.start();
+    expect(made.chain).to.deep.include({ clockSpeed: 1 });
+    expect(made.chain.parameters).to.include({ difficulty: EASY, timescale: Timescale.TAI });
+  });
+
+  it('Started a second time it says so, and goes on', async () => {
+    const made = server({ data: newFolder() });
+    await made.start();
+    expect(await failing(made.start())).to.be.instanceOf(StartError);
+    expect((await made.validator.getBlockchainInfo()).blockCount).to.equal(0n);
+  });
+
+  it('What is no index or page size is MALFORMED, and does not end the validator', async () => {
+    const made = server({ data: newFolder() });
+    await made.start();
+    const { validator } = made;
+    const first = { pageSize: 1, pageToken: '' };
+    for (const index of [-1, 0.5, Number.NaN, 2 ** 32]) {
+      expect(await failing(validator.getBlock({ index }))).to.include({ reason: 'MALFORMED', field: 'index' });
+      expect(await failing(validator.listBlocks(index, first))).to.include({
+        reason: 'MALFORMED',
+        field: 'from_index',
+      });
+      expect(await failing(validator.watchBlocks(index).next())).to.include({
+        reason: 'MALFORMED',
+        field: 'from_index',
+      });
+    }
+    expect(await failing(validator.getAddress('a', { ...first, pageSize: -1 }))).to.include({ field: 'page_size' });
+    expect((await validator.getBlockchainInfo()).blockCount).to.equal(0n);
+  });
+
   it('A chain whose tip is gone does not start: what is damaged, and what to do', async () => {
     const { path, remove } = await madeFolder((chain) => chain.extend('alice'));
     later(remove);

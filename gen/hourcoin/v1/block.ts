@@ -13,7 +13,7 @@ export const protobufFileName = "hourcoin/v1/block.proto";
 
 /**
  * Blocks and what they are made of. The bytes that are hashed are not these messages' bytes: see docs/protocol.md,
- * "Hashing". "spec" in the comments is that page's wire protocol and consensus rules.
+ * "Hashing". "spec" in the comments is docs/spec.md.
  */
 
 /**

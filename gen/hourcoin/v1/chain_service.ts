@@ -54,7 +54,10 @@ export interface ListBlocksResponse {
 
 /** Asks for blocks as they come. */
 export interface WatchBlocksRequest {
-  /** The index of the first block to send, 0 for the whole chain. One above the height waits for that block. */
+  /**
+   * The index of the first block to send, 0 for the whole chain. An index at or above the height waits
+   * for that block.
+   */
   readonly fromIndex: number;
 }
 
