@@ -268,7 +268,7 @@ describe('JSON/TCP answers', () => {
       const seen = new AbortController();
       client.socket.write(framed(requestToJson({ call: 'CheckLockout', minerId: 'goes' })));
       await until(() => asked.length === 1, 'it was asked');
-      client.socket.destroy();
+      client.socket.resetAndDestroy();
       await until(() => seen.signal.aborted, 'the server has seen that the client has gone');
       const staying = await connected();
       expect(await staying.ask(requestToJson({ call: 'CheckLockout', minerId: 'stays' }))).to.equal(NOT_LOCKED);
