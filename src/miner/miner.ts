@@ -68,6 +68,8 @@ export class Miner {
   private readonly backoff = new Backoff();
   private readonly refusals = new Backoff();
   private connected = false;
+  /** The last round that was asked for since the validator could be reached. */
+  private told: ToldRound | undefined;
   private accepted = 0;
   /** Where the next block goes, on a validator that does not tell. */
   private ownPlace: Place;
@@ -94,7 +96,7 @@ export class Miner {
     try {
       let round = await this.untilAnswered(() => this.firstRound());
       while (!this.isDone()) {
-        if (await this.waitForLockout(round)) round = await this.untilAnswered(() => this.rounds.latest(this.signal));
+        if (await this.waitForLockout(round)) round = await this.untilAnswered(() => this.latest());
         round = await this.mine(round);
       }
     } catch (error) {
@@ -167,9 +169,14 @@ export class Miner {
     return overtaken ? undefined : block;
   }
 
+  private async latest(): Promise<ToldRound> {
+    this.told = await this.rounds.latest(this.signal);
+    return this.told;
+  }
+
   private async firstRound(): Promise<ToldRound> {
     const asked = this.timer.now();
-    const round = await this.rounds.latest(this.signal);
+    const round = await this.latest();
     this.compareClocks(round, BigInt(Math.ceil(round.at - asked)));
     return round;
   }
@@ -191,7 +198,7 @@ export class Miner {
   /** Makes a block for a round and submits it. Returns the round to go on with. */
   private async mine(round: ToldRound): Promise<ToldRound> {
     const block = await this.makeBlock(round);
-    if (block === undefined) return this.untilAnswered(() => this.rounds.latest(this.signal));
+    if (block === undefined) return this.untilAnswered(() => this.latest());
     this.observe({ type: 'submitting' });
     let verdict: SubmitBlockResponse;
     try {
@@ -218,7 +225,7 @@ export class Miner {
     }
     if (round.info.round === 0n) {
       await this.pause(REJECTED_MS, round.info);
-      return this.untilAnswered(() => this.rounds.latest(this.signal));
+      return this.untilAnswered(() => this.latest());
     }
     this.observe({ type: 'next-round' });
     return this.untilAnswered(async () => {
@@ -231,14 +238,14 @@ export class Miner {
   /** The tip has moved: the new round, at once where it can be asked for, else as soon as it is told. */
   private async newerThan(round: ToldRound): Promise<ToldRound | undefined> {
     if ('watchRounds' in this.validator) return this.rounds.after(round, this.signal);
-    const now = await this.rounds.latest(this.signal);
+    const now = await this.latest();
     return now.info.nextIndex === round.info.nextIndex ? undefined : now;
   }
 
   /** The block may have been accepted: the chain, or a lockout that was not there before, shows it. */
   private async afterLostAnswer(block: Block, error: unknown): Promise<ToldRound> {
     await this.retryLater(error);
-    const round = await this.untilAnswered(() => this.rounds.latest(this.signal));
+    const round = await this.untilAnswered(() => this.latest());
     if (await this.untilAnswered(() => this.isOnChain(block, round))) this.accept(block, undefined);
     else if (!('getBlock' in this.validator) && round.info.nextIndex > block.index)
       this.observe({ type: 'unknown', block });
@@ -264,7 +271,7 @@ export class Miner {
     const retryMs = this.refusals.next();
     this.observe({ type: 'not-taken', fault, retryMs });
     await this.timer.sleep(retryMs, this.signal);
-    return this.untilAnswered(() => this.rounds.latest(this.signal));
+    return this.untilAnswered(() => this.latest());
   }
 
   private accept(block: Block, verdict: SubmitBlockResponse | undefined): void {
@@ -339,13 +346,14 @@ export class Miner {
   private async sayConnected(): Promise<void> {
     if (this.connected) return;
     this.connected = true;
-    const { info } = await this.rounds.latest(this.signal);
+    const { info } = this.told ?? (await this.latest());
     this.observe({ type: 'connected', round: info });
   }
 
   private async retryLater(error: unknown): Promise<void> {
     this.signal.throwIfAborted();
     this.connected = false;
+    this.told = undefined;
     const retryMs = this.backoff.next();
     this.observe({ type: 'disconnected', error: error instanceof Error ? error : new Error(String(error)), retryMs });
     await this.timer.sleep(retryMs, this.signal);
