@@ -215,11 +215,17 @@ function readAddress(text: string): Address {
 
 /** A chain is not begun where its validator could not listen: what it was to be would be remembered. */
 async function mustBeFree(...addresses: readonly (Address | undefined)[]): Promise<void> {
-  for (const address of addresses) {
-    if (address === undefined) continue;
-    const probe = createServer();
-    await once(probe.listen(address), 'listening').catch((error) => cannotListen(address, error));
-    await new Promise((resolve) => probe.close(resolve));
+  const probes = [];
+  try {
+    // Held until all are there: two that are the same are not free.
+    for (const address of addresses) {
+      if (address === undefined) continue;
+      const probe = createServer();
+      await once(probe.listen(address), 'listening').catch((error) => cannotListen(address, error));
+      probes.push(probe);
+    }
+  } finally {
+    await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
   }
 }
 

@@ -99,6 +99,7 @@ describe('ValidatorServer', () => {
     for (const ports of [
       { address: formatAddress(taken.address) },
       { address: free, grpc: formatAddress(taken.address) },
+      { address: free, grpc: free },
       { address: free, grpc: 'nowhere' },
     ]) {
       expect(await failing(server({ ...mistyped, ...ports }).start())).to.be.instanceOf(StartError);
