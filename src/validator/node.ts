@@ -281,14 +281,8 @@ export class ValidatorNode implements ChainValidator {
         for (const input of batch) input.refuse(fault);
         break;
       }
-      const answer = (): void => {
-        for (const give of answers) give();
-      };
-      const refuse = (fault: Fault): void => {
-        for (const input of batch) input.refuse(fault);
-      };
-      if (changes.length === 0) answer();
-      else this.commit(changes, answer, refuse);
+      if (changes.length > 0) this.commit(changes, batch, answers);
+      else for (const answer of answers) answer();
     }
     this.draining = false;
   }
@@ -304,7 +298,12 @@ export class ValidatorNode implements ChainValidator {
     return this.queue.splice(0, count);
   }
 
-  private commit(changes: readonly Change[], answer: () => void, refuse: (fault: Fault) => void): void {
+  /** Makes changes durable, then answers the inputs that led to them. */
+  private commit(
+    changes: readonly Change[],
+    inputs: readonly Input[] = [],
+    answers: readonly (() => void)[] = [],
+  ): void {
     const stamp = this.lastStamp;
     this.committing = this.store.commit(changes, stamp).then(
       () => {
@@ -312,13 +311,14 @@ export class ValidatorNode implements ChainValidator {
         this.durableHeight = this.state.height;
         this.batchOutputs.clear();
         this.committing = undefined;
-        answer();
+        for (const answer of answers) answer();
         this.tell(changes);
         this.drain();
       },
       (error) => {
         this.committing = undefined;
-        refuse(this.fail(error));
+        const fault = this.fail(error);
+        for (const input of inputs) input.refuse(fault);
       },
     );
   }
@@ -344,12 +344,7 @@ export class ValidatorNode implements ChainValidator {
     if (this.queue.length > 0 || this.committing !== undefined) return;
     const changes: Change[] = [];
     this.advance(changes);
-    if (changes.length > 0)
-      this.commit(
-        changes,
-        () => {},
-        () => {},
-      );
+    if (changes.length > 0) this.commit(changes);
   }
 
   /** Brings the state to the next stamp, and returns it. */
@@ -376,11 +371,7 @@ export class ValidatorNode implements ChainValidator {
   /** Stores the last stamp where only reads were answered with it: after a restart none is answered from before them. */
   private storeStamp(): void {
     if (this.storedStamp >= this.answeredStamp || this.committing !== undefined || this.failure !== undefined) return;
-    this.commit(
-      [],
-      () => {},
-      () => {},
-    );
+    this.commit([]);
   }
 
   /** Stops taking anything: what is in memory can no longer be made durable. */
