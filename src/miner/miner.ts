@@ -64,6 +64,8 @@ export class Miner {
   private readonly signal: AbortSignal;
   private readonly stopped = new AbortController();
   private readonly observe: MinerObserver;
+  /** The validator, where it has streams and shows its chain. */
+  private readonly chain: ChainValidator | undefined;
   private readonly rounds: Rounds;
   private readonly backoff = new Backoff();
   private readonly refusals = new Backoff();
@@ -85,10 +87,11 @@ export class Miner {
     this.signal = linked(this.stopped, options.signal);
     this.observe = options.onEvent ?? (() => {});
     this.ownPlace = { index: options.index ?? 0, prevBlockHash: options.prevHash ?? NO_HASH };
+    this.chain = 'watchRounds' in validator ? validator : undefined;
     this.rounds =
-      'watchRounds' in validator
-        ? new WatchedRounds(validator, minerId, timer, this.signal)
-        : new PolledRounds(validator, minerId, timer);
+      this.chain === undefined
+        ? new PolledRounds(validator, minerId, timer)
+        : new WatchedRounds(this.chain, minerId, timer, this.signal);
   }
 
   /** Mines until it is stopped or has made its blocks. Resolves to the number of blocks that were accepted. */
@@ -237,7 +240,7 @@ export class Miner {
 
   /** The tip has moved: the new round, at once where it can be asked for, else as soon as it is told. */
   private async newerThan(round: ToldRound): Promise<ToldRound | undefined> {
-    if ('watchRounds' in this.validator) return this.rounds.after(round, this.signal);
+    if (this.chain !== undefined) return this.rounds.after(round, this.signal);
     const now = await this.latest();
     return now.info.nextIndex === round.info.nextIndex ? undefined : now;
   }
@@ -247,8 +250,7 @@ export class Miner {
     await this.retryLater(error);
     const round = await this.untilAnswered(() => this.latest());
     if (await this.untilAnswered(() => this.isOnChain(block, round))) this.accept(block, undefined);
-    else if (!('getBlock' in this.validator) && round.info.nextIndex > block.index)
-      this.observe({ type: 'unknown', block });
+    else if (this.chain === undefined && round.info.nextIndex > block.index) this.observe({ type: 'unknown', block });
     return round;
   }
 
@@ -256,9 +258,9 @@ export class Miner {
   private async isOnChain(block: Block, { info }: ToldRound): Promise<boolean> {
     const options = { signal: this.signal };
     if (block.hash.equals(info.prevBlockHash)) return true;
-    if (!('getBlock' in this.validator)) return (await this.validator.checkLockout(this.minerId, options)).isLocked;
+    if (this.chain === undefined) return (await this.validator.checkLockout(this.minerId, options)).isLocked;
     try {
-      await this.validator.getBlock({ hash: block.hash }, options);
+      await this.chain.getBlock({ hash: block.hash }, options);
       return true;
     } catch (error) {
       if (error instanceof Fault && error.reason === 'NOT_FOUND') return false;
