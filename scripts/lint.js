@@ -20,16 +20,18 @@ process.exit(failed === 0 ? 0 : 1);
 
 function check(name, command) {
   const [program, ...args] = command.split(' ');
-  const { status } = spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] });
-  process.stdout.write(`${status === 0 ? '✓' : '✗'} ${name}\n`);
-  if (status !== 0) failed++;
+  report(name, spawnSync(program, args, { cwd: root, stdio: ['ignore', 2, 2] }).status === 0);
 }
 
 function checkEmpty(name, command) {
   const said = output(command);
   if (said !== '') process.stderr.write(`${said}\n`);
-  process.stdout.write(`${said === '' ? '✓' : '✗'} ${name}\n`);
-  if (said !== '') failed++;
+  report(name, said === '');
+}
+
+function report(name, holds) {
+  process.stdout.write(`${holds ? '✓' : '✗'} ${name}\n`);
+  if (!holds) failed++;
 }
 
 function output(command) {
