@@ -1,5 +1,7 @@
-/** What a state says when it is asked (spec, section 2 and section 8, "Further members"). The state is at the given time; asking changes
- * nothing that the rules know. */
+/**
+ * What a state says when it is asked (spec, section 2 and section 8, "Further members"). The state is at the given time; asking changes
+ * nothing that the rules know.
+ */
 
 import type {
   CheckLockoutResponse,

@@ -9,6 +9,9 @@ export const HASH_BYTES = 32;
 /** What the first block names as the block before it. */
 export const NO_HASH: Buffer = Buffer.alloc(HASH_BYTES);
 
+/** The largest number of 32 bits: of an index. */
+export const MAX_U32 = 0xffff_ffff;
+
 /** The largest number of 64 bits. */
 export const MAX_U64 = 0xffff_ffff_ffff_ffffn;
 

@@ -2,19 +2,17 @@
 
 import { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
 import type { GetAddressResponse, ListBlocksResponse } from '../../gen/hourcoin/v1/chain_service.js';
+import { MAX_U32 } from '../engine/bytes.js';
 import { nearestDouble } from '../engine/exact.js';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { Store } from '../store/store.js';
 import type { BlockName, Page } from './validator.js';
 
-/** Indexes have 32 bits. */
-const MAX_INDEX = 0xffff_ffff;
-
 /** A block by its index or its hash; throws NOT_FOUND where there is none. */
 export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
-  const index = 'index' in name ? name.index : store.indexOf(name.hash);
   if ('index' in name) checkIndex(name.index, 'index');
+  const index = 'index' in name ? name.index : store.indexOf(name.hash);
   const block = index === undefined ? undefined : store.block(index);
   if (block !== undefined) return block;
   throw new Fault(
@@ -59,8 +57,8 @@ export function addressPage(store: Store, address: string, page: Page): GetAddre
 
 /** Throws MALFORMED where an index is none. */
 export function checkIndex(index: number, field: string): void {
-  if (Number.isInteger(index) && index >= 0 && index <= MAX_INDEX) return;
-  throw new Fault('MALFORMED', `an index is a whole number from 0 to ${MAX_INDEX}`, field);
+  if (Number.isInteger(index) && index >= 0 && index <= MAX_U32) return;
+  throw new Fault('MALFORMED', `an index is a whole number from 0 to ${MAX_U32}`, field);
 }
 
 function pageSize({ pageSize }: Page): number {

@@ -9,7 +9,7 @@ import {
   SubmitResult,
   Timescale,
 } from '../../gen/hourcoin/v1/validator_service.js';
-import { MAX_U64, MAX_U128 } from '../engine/bytes.js';
+import { MAX_U32, MAX_U64, MAX_U128 } from '../engine/bytes.js';
 import { Fault } from '../engine/fault.js';
 import { CHAIN_CODE_NAMES, RESULT_NAMES } from '../engine/verdict.js';
 import { hexFault } from './hex.js';
@@ -114,7 +114,7 @@ export function roundInfoFromJson(bytes: Buffer): RoundInfo {
       () => (info.activeLockouts = json.integer(MAX_U64)),
       () => (info.difficulty = json.string()),
       () => (info.round = json.integer(MAX_U64)),
-      () => (info.nextIndex = json.smallInteger(0xffff_ffff)),
+      () => (info.nextIndex = json.smallInteger(MAX_U32)),
       () => (info.prevBlockHash = readHash(json)),
       () => (info.tipTimestamp = json.null() ? undefined : json.integer(MAX_U64)),
       () => (info.serverTime = json.integer(MAX_U64)),

@@ -1,7 +1,7 @@
 /** Requests of the JSON protocol (spec, section 2): read by the server, written by the client. */
 
 import type { Block, Output, Transaction } from '../../gen/hourcoin/v1/block.js';
-import { MAX_U64, MAX_U128 } from '../engine/bytes.js';
+import { MAX_U32, MAX_U64, MAX_U128 } from '../engine/bytes.js';
 import { Fault } from '../engine/fault.js';
 import { hexFault } from './hex.js';
 import { JsonError, type JsonReader, readJson } from './json.js';
@@ -17,8 +17,6 @@ export type Request =
 const BLOCK = ['index', 'timestamp', 'hash', 'prev_block_hash', 'nonce', 'transactions'];
 const TRANSACTION = ['inputs', 'outputs'];
 const OUTPUT = ['to_addr', 'value', 'timestamp'];
-
-const MAX_U32 = 0xffff_ffff;
 
 /** Reads a request. Throws a Fault of reason MALFORMED whose message is what an `Error` answer says. */
 export function requestFromJson(bytes: Buffer): Request {
