@@ -7,9 +7,10 @@ import type {
   RoundInfo,
   SubmitBlockResponse,
 } from '../gen/hourcoin/v1/validator_service.js';
-import { connectTo, DEFAULT_JSON_TCP } from './client/connect.js';
+import { connectTo } from './client/connect.js';
 import type { GrpcClient } from './client/grpc.js';
 import type { JsonTcpClient } from './client/json-tcp.js';
+import { DEFAULT_JSON_TCP } from './defaults.js';
 import { LIMITS } from './engine/limits.js';
 import { Miner, type MiningOptions } from './miner/miner.js';
 import { systemTimer } from './time/timer.js';

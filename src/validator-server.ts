@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SubmitResult, Timescale } from '../gen/hourcoin/v1/validator_service.js';
+import { DEFAULT_DATA, DEFAULT_GRPC, DEFAULT_JSON_TCP } from './defaults.js';
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
 import { LIMITS } from './engine/limits.js';
@@ -107,7 +108,7 @@ export class ValidatorServer {
    */
   async start(signal?: AbortSignal): Promise<Listening> {
     if (this.store !== undefined) throw new StartError('the validator has been started already');
-    const { address = '127.0.0.1:8080', grpc = '127.0.0.1:50051' } = this.options;
+    const { address = DEFAULT_JSON_TCP, grpc = DEFAULT_GRPC } = this.options;
     const jsonTcpAddress = readAddress(address);
     const grpcAddress = grpc === 'off' ? undefined : readAddress(grpc);
     try {
@@ -203,7 +204,7 @@ export class ValidatorServer {
   }
 
   private get folder(): string {
-    return this.options.data ?? './hourcoin-data';
+    return this.options.data ?? DEFAULT_DATA;
   }
 }
 

@@ -1,9 +1,15 @@
 /** Reading arguments: each throws what commander shows as one line, with exit code 2. */
 
 import { InvalidArgumentError, Option } from 'commander';
+import { MAX_U32 } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { LIMITS } from '../engine/limits.js';
 import { parseAddress } from '../wire/address.js';
+
+/** What may be logged, the most first. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** An option that the environment may give too: `--clock-speed` is HOURCOIN_CLOCK_SPEED. */
 export function option(flags: string, description: string): Option {
@@ -85,6 +91,6 @@ export function hash(text: string): Buffer {
 export function blockName(text: string): { index: number } | { hash: Buffer } | 'tip' {
   if (text === 'tip') return text;
   if (/^[0-9a-fA-F]{64}$/.test(text)) return { hash: Buffer.from(text, 'hex') };
-  if (/^[0-9]{1,10}$/.test(text) && Number(text) <= 0xffff_ffff) return { index: Number(text) };
+  if (/^[0-9]{1,10}$/.test(text) && Number(text) <= MAX_U32) return { index: Number(text) };
   throw new InvalidArgumentError('Write an index, a hash of 64 hexadecimal digits, or tip.');
 }

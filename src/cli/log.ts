@@ -2,12 +2,8 @@
 
 import { pino } from 'pino';
 import type { Log } from '../server/log.js';
+import type { LogLevel } from './arguments.js';
 import { harmless } from './text.js';
-
-/** What may be logged, the most first. */
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** A log on stderr. Texts of peers are made harmless in it. */
 export async function makeLog(level: LogLevel): Promise<Log> {

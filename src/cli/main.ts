@@ -2,19 +2,16 @@
 /** `hourcoin`: one command a file; here are their arguments, and how they end. */
 
 import { readFileSync } from 'node:fs';
-import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { Argument, Command, CommanderError } from 'commander';
-import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../client/connect.js';
-import { ConnectionError, DEFAULT_TIMEOUT_MS } from '../client/errors.js';
-import { Fault } from '../engine/fault.js';
+import { DEFAULT_TIMEOUT_MS } from '../client/errors.js';
+import { DEFAULT_DATA, DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../defaults.js';
+import { MAX_U32 } from '../engine/bytes.js';
 import { DEFAULT_MAX_ATTEMPTS } from '../miner/search.js';
-import { StoreError } from '../store/store.js';
-import { StartError } from '../validator-server.js';
 import * as read from './arguments.js';
 import { ExitError } from './exit.js';
-import { LOG_LEVELS } from './log.js';
 
-const DATA = './hourcoin-data';
+/** Errors that say all there is to say, by name: their modules are loaded by the commands that need them. */
+const EXPECTED = ['ExitError', 'StartError', 'StoreError', 'DamageError', 'ConnectionError', 'Fault'];
 
 /** Variables of options that have no value. */
 const FLAGS = ['HOURCOIN_JSON', 'HOURCOIN_ALLOW_CLOCK_BEHIND'];
@@ -23,7 +20,7 @@ async function main(): Promise<void> {
   // Whoever reads our output may have gone: that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // What grpc-js writes on stderr by itself we say in our own words.
-  if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
+  process.env.GRPC_VERBOSITY ??= 'NONE';
   // An empty variable is as good as none, and so is a flag that is off: commander takes any value for on.
   for (const [name, value] of Object.entries(process.env)) {
     const off = FLAGS.includes(name) && /^(0|false|no|off)$/i.test(value ?? '');
@@ -46,13 +43,7 @@ async function main(): Promise<void> {
 function end(error: unknown): number {
   // commander has printed its line; `--help` and `--version` are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const expected =
-    error instanceof ExitError ||
-    error instanceof StartError ||
-    error instanceof StoreError ||
-    error instanceof ConnectionError ||
-    error instanceof Fault;
-  const text = expected ? error.message : error instanceof Error ? error.stack : String(error);
+  const text = error instanceof Error ? (EXPECTED.includes(error.name) ? error.message : error.stack) : String(error);
   process.stderr.write(`error: ${text}\n`);
   return error instanceof ExitError ? error.code : 1;
 }
@@ -93,13 +84,13 @@ function addValidator(program: Command): void {
       read
         .option('--grpc <address>', 'where to serve gRPC, or "off"')
         .argParser(read.listenAddressOrOff)
-        .default('127.0.0.1:50051'),
+        .default(DEFAULT_GRPC),
     )
-    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DATA))
+    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DEFAULT_DATA))
     .addOption(
       read.option('--timescale <scale>', "how time is counted (default: the chain's, or tai)").choices(['tai', 'utc']),
     )
-    .addOption(read.option('--log-level <level>', 'how much to log').choices(LOG_LEVELS).default('info'))
+    .addOption(read.option('--log-level <level>', 'how much to log').choices(read.LOG_LEVELS).default('info'))
     .addOption(
       read
         .option('--clock-speed <x>', "run the clock x times as fast, for trying out (default: the chain's, or 1)")
@@ -144,7 +135,7 @@ function addMiner(program: Command): void {
     .addOption(
       read
         .option('--index <n>', 'the next block, on a validator that does not tell it')
-        .argParser(read.integer(0, 0xffff_ffff)),
+        .argParser(read.integer(0, MAX_U32)),
     )
     .addOption(
       read.option('--prev-hash <hex>', "the tip's hash, on a validator that does not tell it").argParser(read.hash),
@@ -176,7 +167,9 @@ function addBlock(program: Command): void {
     .command('block')
     .description("show a block of a validator's chain")
     .addArgument(new Argument('<block>', 'an index, a hash, or "tip"').argParser(read.blockName))
-    .addArgument(new Argument('[validator]', 'grpc://host:port').argParser(read.grpcAddress).default(DEFAULT_GRPC))
+    .addArgument(
+      new Argument('[validator]', 'grpc://host:port').argParser(read.grpcAddress).default(`grpc://${DEFAULT_GRPC}`),
+    )
     .addOption(read.option('--json', 'print JSON'))
     .action(async (block, validator, { json }) => {
       const { runBlock } = await import('./block.js');
@@ -188,7 +181,7 @@ function addVerify(program: Command): void {
   program
     .command('verify')
     .description('replay every block of a data folder, and say whether the chain is sound')
-    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DATA))
+    .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DEFAULT_DATA))
     .action(async ({ data }) => {
       const { runVerify } = await import('./verify.js');
       await runVerify(data);

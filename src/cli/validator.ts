@@ -4,8 +4,9 @@ import { formatDifficulty } from '../engine/difficulty.js';
 import { ValidatorServer } from '../validator-server.js';
 import { formatAddress } from '../wire/address.js';
 import { TIMESCALE_NAMES } from '../wire/answers.js';
+import type { LogLevel } from './arguments.js';
 import { aborted, ExitError, stopSignal } from './exit.js';
-import { type LogLevel, makeLog } from './log.js';
+import { makeLog } from './log.js';
 import { colour, say } from './text.js';
 
 export interface ValidatorArguments {

@@ -4,12 +4,6 @@ import { parseAddress } from '../wire/address.js';
 import { GrpcClient } from './grpc.js';
 import { JsonTcpClient } from './json-tcp.js';
 
-/** Where the validator listens for JSON/TCP unless it is told otherwise. */
-export const DEFAULT_JSON_TCP = '127.0.0.1:8080';
-
-/** Where it listens for gRPC. */
-export const DEFAULT_GRPC = 'grpc://127.0.0.1:50051';
-
 /** The gRPC client of `grpc://host:port`; throws a TypeError where the text is something else. `timeout`: of a call, milliseconds. */
 export function connectToGrpc(text: string, timeout?: number): GrpcClient {
   const client = connectTo(text, timeout);

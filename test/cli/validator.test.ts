@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import { SubmitResult, Timescale } from '../../gen/hourcoin/v1/validator_service.js';
-import { LOG_LEVELS } from '../../src/cli/log.js';
+import { LOG_LEVELS } from '../../src/cli/arguments.js';
 import { systemTime } from '../../src/time/clock.js';
 import type { Validator } from '../../src/validator/validator.js';
 import { formatAddress } from '../../src/wire/address.js';
