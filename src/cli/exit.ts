@@ -13,15 +13,23 @@ export class ExitError extends Error {
   }
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+const STOPPING = ['SIGINT', 'SIGTERM'] as const;
+
+/** One Ctrl-C comes twice where npm stands between: from the terminal, and handed on. Until then it is one, milliseconds. */
+const TWICE_MS = 500;
+
+/** Aborts at the first Ctrl-C or SIGTERM; a later one ends the process at once, as if it had not been listened for. */
 export function stopSignal(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
-      stop.abort();
-    });
-  }
+  const first = (): void => {
+    if (stop.signal.aborted) return;
+    stop.abort();
+    // The system's own way of ending it: process.exit waits for LMDB's thread, which may wait for this one to write a commit.
+    setTimeout(() => {
+      for (const signal of STOPPING) process.off(signal, first);
+    }, TWICE_MS).unref();
+  };
+  for (const signal of STOPPING) process.on(signal, first);
   return stop.signal;
 }
 

@@ -1,6 +1,8 @@
 /** `hourcoin validator`: what it prints and logs, how it is told what to do, and how it ends. */
 
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { createChannel, createClient } from 'nice-grpc';
@@ -270,15 +272,38 @@ describe('hourcoin validator', () => {
       }).timeout(30_000);
     }
 
-    it('A second signal ends it at once', async () => {
+    /** A stream of reflection, which has no end of its own: stopping gives it two seconds. */
+    async function holdUp(validator: RunningValidator): Promise<void> {
+      const session = connect(validator.grpc.replace('grpc:', 'http:'));
+      later(() => session.destroy());
+      session.on('error', () => {});
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+      stream.on('error', () => {});
+      // An empty request, which is answered: the stream has begun.
+      stream.write(Buffer.alloc(5));
+      await once(stream, 'data');
+    }
+
+    it('A later signal ends it at once', async () => {
       const validator = await started();
-      // A stream without an end of its own, which is given two seconds.
-      const health = read(healthOf(validator));
-      await until(() => health.seen() > 0, 'the stream has begun');
-      validator.process.kill('SIGTERM');
+      await holdUp(validator);
+      const again = setInterval(() => validator.process.kill('SIGTERM'), 50);
+      later(() => clearInterval(again));
+      // As the signal itself does: a shell says 143.
+      expect(await validator.ended).to.equal('SIGTERM');
+    });
+
+    it('The same Ctrl-C twice, from a terminal and handed on by npm, is one: exit code 0', async () => {
+      const validator = await started();
+      await holdUp(validator);
+      validator.process.kill('SIGINT');
       await validator.printed(/^Stopping\.\.\.$/m);
-      expect(await end(validator)).to.equal(143);
-      await health.end;
+      expect(await end(validator, 'SIGINT')).to.equal(0);
     });
 
     it('Killed and started again, it finds chain, round, attempts and lockouts', async () => {
