@@ -15,7 +15,7 @@ import {
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const compiler = `${root}node_modules/typescript/bin/tsc`;
+const compiler = `${root}node_modules/typescript-native/bin/tsc`;
 const stamp = `${root}dist/.built`;
 
 /** Compiles everything anew, once where several programs find it stale together. Returns the compiler's exit code. */

@@ -74,7 +74,7 @@ describe('The package', () => {
     writeFileSync(join(project, 'typed.ts'), TYPED);
     const options = ['--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', '--types', 'node'];
     const types = ['--typeRoots', join(ROOT, 'node_modules/@types')];
-    const compiler = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const compiler = join(ROOT, 'node_modules/typescript-native/bin/tsc');
     const checked = start(process.execPath, [compiler, ...options, ...types, 'typed.ts'], { cwd: project });
     const { code, stdout } = await ended(checked);
     expect(stdout).to.equal('');
