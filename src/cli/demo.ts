@@ -144,7 +144,7 @@ class Demo {
 
   async readBalances({ validator }: ValidatorServer): Promise<void> {
     for (const player of this.players) {
-      player.balance = (await validator.getAddress(player.name, { pageSize: 1, pageToken: '' })).balance;
+      player.balance = (await validator.getAddress(player.name, { pageSize: 1 })).balance;
     }
   }
 

@@ -70,15 +70,16 @@ export class GrpcClient implements ChainValidator {
   }
 
   async getBlock(name: BlockName, options?: CallOptions): Promise<AcceptedBlock> {
-    const block =
+    const by =
       'index' in name
         ? ({ $case: 'index', value: name.index } as const)
         : ({ $case: 'hash', value: name.hash } as const);
-    return this.present((await this.call((signal) => this.chain.getBlock({ block }, { signal }), options)).block);
+    return this.present((await this.call((signal) => this.chain.getBlock({ by }, { signal }), options)).block);
   }
 
-  listBlocks(fromIndex: number, page: Page, options?: CallOptions): Promise<ListBlocksResponse> {
-    return this.call((signal) => this.chain.listBlocks({ fromIndex, ...page }, { signal }), options);
+  listBlocks(fromIndex: number, page: Page = {}, options?: CallOptions): Promise<ListBlocksResponse> {
+    const { pageSize = 0, pageToken = '' } = page;
+    return this.call((signal) => this.chain.listBlocks({ fromIndex, pageSize, pageToken }, { signal }), options);
   }
 
   async *watchBlocks(fromIndex: number, { signal }: CallOptions = {}): AsyncGenerator<AcceptedBlock, void> {
@@ -86,8 +87,9 @@ export class GrpcClient implements ChainValidator {
     for await (const { block } of this.stream(blocks, signal)) yield this.present(block);
   }
 
-  getAddress(address: string, page: Page, options?: CallOptions): Promise<GetAddressResponse> {
-    return this.call((signal) => this.chain.getAddress({ address, ...page }, { signal }), options);
+  getAddress(address: string, page: Page = {}, options?: CallOptions): Promise<GetAddressResponse> {
+    const { pageSize = 0, pageToken = '' } = page;
+    return this.call((signal) => this.chain.getAddress({ address, pageSize, pageToken }, { signal }), options);
   }
 
   getMiner(minerId: string, options?: CallOptions): Promise<GetMinerResponse> {

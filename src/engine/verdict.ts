@@ -63,11 +63,11 @@ export function hashNotTheBlocks(roundRemaining: bigint): Verdict {
 }
 
 /** A chain rule is broken. */
-export function chainRuleBroken(code: ChainCode, retryAfter: bigint): Verdict {
+export function chainRuleBroken(code: ChainCode, retryAfterMs: bigint): Verdict {
   const text = `Blockchain validation failed: ${CHAIN_CODE_NAMES[code]}`;
-  return verdict(SubmitResult.REJECTED_BLOCKCHAIN_VALIDATION, text, retryAfter, code);
+  return verdict(SubmitResult.REJECTED_BLOCKCHAIN_VALIDATION, text, retryAfterMs, code);
 }
 
-function verdict(result: SubmitResult, message: string, retryAfter: bigint, code = ChainCode.UNSPECIFIED): Verdict {
-  return { result, message, code, retryAfter };
+function verdict(result: SubmitResult, message: string, retryAfterMs: bigint, code = ChainCode.UNSPECIFIED): Verdict {
+  return { result, message, code, retryAfterMs };
 }

@@ -123,7 +123,7 @@ export class ValidatorNode implements ChainValidator {
     return this.read(() => namedBlock(this.store, name));
   }
 
-  async listBlocks(fromIndex: number, page: Page): Promise<ListBlocksResponse> {
+  async listBlocks(fromIndex: number, page: Page = {}): Promise<ListBlocksResponse> {
     return this.read(() => blockPage(this.store, this.durableHeight, fromIndex, page));
   }
 
@@ -148,7 +148,7 @@ export class ValidatorNode implements ChainValidator {
     });
   }
 
-  async getAddress(address: string, page: Page): Promise<GetAddressResponse> {
+  async getAddress(address: string, page: Page = {}): Promise<GetAddressResponse> {
     return this.read(() => addressPage(this.store, address, page));
   }
 

@@ -2,7 +2,7 @@
 
 import { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
 import type { GetAddressResponse, ListBlocksResponse } from '../../gen/hourcoin/v1/chain_service.js';
-import { MAX_U32 } from '../engine/bytes.js';
+import { MAX_U32, sha256 } from '../engine/bytes.js';
 import { nearestDouble } from '../engine/exact.js';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
@@ -21,12 +21,13 @@ export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
   );
 }
 
-/** A page of blocks. Its token is the index of the next one. */
+/** A page of blocks. */
 export function blockPage(store: Store, height: number, fromIndex: number, page: Page): ListBlocksResponse {
   const blocks: AcceptedBlock[] = [];
-  const size = pageSize(page);
+  const size = entries(page);
   checkIndex(fromIndex, 'from_index');
-  let next = page.pageToken === '' ? fromIndex : Number(readToken(page.pageToken));
+  const scope = `blocks from ${fromIndex}`;
+  let next = Number(readToken(page, scope) ?? fromIndex);
   let bytes = 0;
   while (next < height && blocks.length < size && bytes < LIMITS.pageBytes) {
     const block = store.block(next);
@@ -35,23 +36,25 @@ export function blockPage(store: Store, height: number, fromIndex: number, page:
     bytes += AcceptedBlock.encode(block).finish().length;
     next++;
   }
-  return { blocks, nextPageToken: next < height ? String(next) : '' };
+  return { blocks, nextPageToken: next < height ? writeToken(BigInt(next), scope) : '' };
 }
 
-/** An address's balance and a page of its unspent outputs. The page's token is the place of its last output. */
+/** An address's balance and a page of its unspent outputs. */
 export function addressPage(store: Store, address: string, page: Page): GetAddressResponse {
-  const size = pageSize(page);
-  const after = page.pageToken === '' ? undefined : readToken(page.pageToken);
+  const size = entries(page);
+  const scope = `outputs of ${address}`;
+  const after = readToken(page, scope);
   // One more than the page holds says whether there is another.
   const owned = store.outputsOf(address, after, size + 1);
   const shown = owned.slice(0, size);
+  const last = owned.length > size ? shown.at(-1) : undefined;
   const { units, count } = store.balance(address);
   return {
     address,
     balance: nearestDouble(units),
     unspentCount: count,
     unspentOutputs: shown.map(({ output, id, blockIndex }) => ({ output, outputId: id, blockIndex })),
-    nextPageToken: owned.length > size ? String(shown.at(-1)?.place ?? '') : '',
+    nextPageToken: last === undefined ? '' : writeToken(last.place, scope),
   };
 }
 
@@ -61,16 +64,27 @@ export function checkIndex(index: number, field: string): void {
   throw new Fault('MALFORMED', `an index is a whole number from 0 to ${MAX_U32}`, field);
 }
 
-function pageSize({ pageSize }: Page): number {
-  if (!(Number.isInteger(pageSize) && pageSize >= 0)) {
-    throw new Fault('MALFORMED', 'page_size is a whole number', 'page_size');
-  }
-  if (pageSize > LIMITS.pageSize)
-    throw new Fault('LIMIT_EXCEEDED', `page_size is at most ${LIMITS.pageSize}`, 'page_size');
-  return pageSize || LIMITS.defaultPageSize;
+/** What is asked beyond the largest page gets the largest: the field's convention. */
+function entries({ pageSize = 0 }: Page): number {
+  if (Number.isInteger(pageSize) && pageSize >= 0) return Math.min(pageSize || LIMITS.defaultPageSize, LIMITS.pageSize);
+  throw new Fault('MALFORMED', 'page_size is a whole number, and not negative', 'page_size');
 }
 
-function readToken(token: string): bigint {
-  if (/^[0-9]{1,15}$/.test(token)) return BigInt(token);
-  throw new Fault('MALFORMED', 'page_token is not one that this validator gave', 'page_token');
+/** Where a page's listing goes on: a place, bound to what is listed, so that no client can come to rely on what a token says. */
+function writeToken(place: bigint, scope: string): string {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(place);
+  return Buffer.concat([bytes, scopeMark(scope)]).toString('base64url');
+}
+
+/** The place in a page's token; undefined for the first page. */
+function readToken({ pageToken = '' }: Page, scope: string): bigint | undefined {
+  if (pageToken === '') return undefined;
+  const bytes = Buffer.from(pageToken, 'base64url');
+  if (bytes.length === 16 && bytes.subarray(8).equals(scopeMark(scope))) return bytes.readBigUInt64BE();
+  throw new Fault('MALFORMED', 'page_token is not one that this validator gave for the same question', 'page_token');
+}
+
+function scopeMark(scope: string): Buffer {
+  return sha256(Buffer.from(scope)).subarray(0, 8);
 }

@@ -36,10 +36,12 @@ export interface Validator {
 /** Names a block by its index or its hash. */
 export type BlockName = { readonly index: number } | { readonly hash: Buffer };
 
-/** A page to read: at most `pageSize` entries (0: the default), after those of the page that gave `pageToken` (empty: the first). */
+/** Which page to read. */
 export interface Page {
-  readonly pageSize: number;
-  readonly pageToken: string;
+  /** At most this many entries: 100 where it is 0 or absent; above 1,000 is 1,000. */
+  readonly pageSize?: number | undefined;
+  /** The `nextPageToken` of the page before; empty or absent for the first page. */
+  readonly pageToken?: string | undefined;
 }
 
 /** What the gRPC API has beyond that. Streams end when the validator stops, and throw CANCELLED when their signal aborts. */
@@ -49,11 +51,11 @@ export interface ChainValidator extends Validator {
   /** A block; throws NOT_FOUND where the chain has none. */
   getBlock(name: BlockName, options?: CallOptions): Promise<AcceptedBlock>;
   /** Blocks in order of index; the first page begins at `fromIndex`. */
-  listBlocks(fromIndex: number, page: Page, options?: CallOptions): Promise<ListBlocksResponse>;
+  listBlocks(fromIndex: number, page?: Page, options?: CallOptions): Promise<ListBlocksResponse>;
   /** Every block from an index on, then each new one, with no gap and no repeat. */
   watchBlocks(fromIndex: number, options?: CallOptions): AsyncIterable<AcceptedBlock>;
   /** An address's balance and a page of its unspent outputs. */
-  getAddress(address: string, page: Page, options?: CallOptions): Promise<GetAddressResponse>;
+  getAddress(address: string, page?: Page, options?: CallOptions): Promise<GetAddressResponse>;
   /** What is known of a miner. */
   getMiner(minerId: string, options?: CallOptions): Promise<GetMinerResponse>;
 }

@@ -145,7 +145,7 @@ export function blockResultFromJson(bytes: Buffer): SubmitBlockResponse {
     result: numberOf(RESULT_NAMES, name) ?? SubmitResult.UNRECOGNIZED,
     message,
     code: name === 'RejectedBlockchainValidation' ? (numberOf(CHAIN_CODE_NAMES, code) ?? ChainCode.UNRECOGNIZED) : 0,
-    retryAfter: 0n,
+    retryAfterMs: 0n,
   };
 }
 

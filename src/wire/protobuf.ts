@@ -69,11 +69,11 @@ export function getBlockchainInfoFromProto(bytes: Buffer): void {
 
 /** Reads GetBlockRequest. */
 export function getBlockFromProto(bytes: Buffer): { index: number } | { hash: Buffer } {
-  const { block } = decode(bytes, chain.GetBlockRequest, SHAPES.GetBlockRequest);
-  if (block === undefined) throw new Fault('MALFORMED', 'name the block by its index or its hash', 'block');
-  if (block.$case === 'index') return { index: block.value };
-  if (block.value.length !== HASH_BYTES) throw new Fault('MALFORMED', `a hash has ${HASH_BYTES} bytes`, 'hash');
-  return { hash: block.value };
+  const { by } = decode(bytes, chain.GetBlockRequest, SHAPES.GetBlockRequest);
+  if (by === undefined) throw new Fault('MALFORMED', 'name the block by its index or its hash');
+  if (by.$case === 'index') return { index: by.value };
+  if (by.value.length !== HASH_BYTES) throw new Fault('MALFORMED', `a hash has ${HASH_BYTES} bytes`, 'hash');
+  return { hash: by.value };
 }
 
 /** Reads ListBlocksRequest. */

@@ -32,8 +32,8 @@ for (const [door, make] of Object.entries(DOORS)) {
   describe(`A validator ${door}`, () => {
     const atEnd = cleanup();
     let made: Made;
-    /** JSON/TCP carries no retry_after. */
-    const retryAfter = (ms: bigint): bigint => (door === 'over JSON/TCP' ? 0n : ms);
+    /** JSON/TCP carries no retry_after_ms. */
+    const retryAfterMs = (ms: bigint): bigint => (door === 'over JSON/TCP' ? 0n : ms);
 
     beforeEach(async () => {
       made = await make(atEnd);
@@ -142,7 +142,7 @@ for (const [door, make] of Object.entries(DOORS)) {
         result: SubmitResult.ACCEPTED,
         message: 'Block accepted! You are now in 1-hour lockout.',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: retryAfter(HOUR),
+        retryAfterMs: retryAfterMs(HOUR),
       });
       made.clock.advance(HOUR - 1_500n);
       expect(await made.validator.checkLockout('alice')).to.deep.equal({ isLocked: true, secondsRemaining: 1n });
@@ -150,7 +150,7 @@ for (const [door, make] of Object.entries(DOORS)) {
         result: SubmitResult.REJECTED_MINER_IN_LOCKOUT,
         message: 'Miner in lockout. 1 seconds remaining.',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: retryAfter(1_500n),
+        retryAfterMs: retryAfterMs(1_500n),
       });
       made.clock.advance(1_499);
       expect(await made.validator.checkLockout('alice')).to.deep.equal({ isLocked: true, secondsRemaining: 0n });
@@ -168,7 +168,7 @@ for (const [door, make] of Object.entries(DOORS)) {
         result: SubmitResult.REJECTED_MINER_ALREADY_ATTEMPTED,
         message: 'Already attempted this round',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: retryAfter(HOUR - 1_000n),
+        retryAfterMs: retryAfterMs(HOUR - 1_000n),
       });
       expect(await result('bob', bad)).to.equal(SubmitResult.REJECTED_INVALID_HASH);
       expect(await attempted()).to.equal(2n);
@@ -186,7 +186,7 @@ for (const [door, make] of Object.entries(DOORS)) {
             result,
             code,
             message,
-            retryAfter: retryAfter(usesUp ? round.roundStart + HOUR - made.clock.time : 0n),
+            retryAfterMs: retryAfterMs(usesUp ? round.roundStart + HOUR - made.clock.time : 0n),
           });
           expect(await attempted()).to.equal(usesUp ? 1n : 0n);
           expect(await made.validator.checkLockout('alice')).to.deep.equal({ isLocked: false, secondsRemaining: 0n });
@@ -287,16 +287,29 @@ for (const [door, make] of Object.entries(CHAIN_DOORS)) {
 
     it('gives pages of blocks', async () => {
       const blocks = await grow(made, 5);
-      const first = await made.validator.listBlocks(1, { pageSize: 2, pageToken: '' });
+      const first = await made.validator.listBlocks(1, { pageSize: 2 });
       const { nextPageToken: pageToken } = first;
-      const second = await made.validator.listBlocks(0, { pageSize: 2, pageToken });
+      const second = await made.validator.listBlocks(1, { pageSize: 2, pageToken });
       expect([...first.blocks, ...second.blocks].map(({ block }) => block)).to.deep.equal(blocks.slice(1));
       expect(second.nextPageToken).to.equal('');
     });
 
+    it('A page token is good for the question that it was given for, and no other', async () => {
+      await grow(made, 3);
+      const { nextPageToken: pageToken } = await made.validator.listBlocks(1, { pageSize: 1 });
+      expect(pageToken).to.match(/^[A-Za-z0-9_-]+$/);
+      for (const asked of [
+        made.validator.listBlocks(0, { pageToken }),
+        made.validator.getAddress('wallet', { pageToken }),
+        made.validator.listBlocks(1, { pageToken: pageToken.slice(1) }),
+      ]) {
+        expect(await faultOf(asked)).to.include({ reason: 'MALFORMED', field: 'page_token' });
+      }
+    });
+
     it('gives an address its balance and pages of outputs', async () => {
       await grow(made, 3);
-      const page = await made.validator.getAddress('wallet', { pageSize: 2, pageToken: '' });
+      const page = await made.validator.getAddress('wallet', { pageSize: 2 });
       expect(page).to.deep.include({ address: 'wallet', balance: 6, unspentCount: 3n });
       expect(page.unspentOutputs.map(({ blockIndex }) => blockIndex)).to.deep.equal([0, 1]);
       const { nextPageToken: pageToken } = page;
@@ -317,8 +330,8 @@ for (const [door, make] of Object.entries(CHAIN_DOORS)) {
     });
 
     for (const [what, ask, field] of [
-      ['a page that is too large', () => made.validator.listBlocks(0, { pageSize: 1_001, pageToken: '' }), 'page_size'],
-      ['a token of its own', () => made.validator.getAddress('a', { pageSize: 0, pageToken: 'x' }), 'page_token'],
+      ['a page of -1 blocks', () => made.validator.listBlocks(0, { pageSize: -1 }), 'page_size'],
+      ['a token of its own', () => made.validator.getAddress('a', { pageToken: 'x' }), 'page_token'],
     ] as const) {
       it(`refuses ${what}, and says which field is wrong`, async () => {
         await grow(made, 1);

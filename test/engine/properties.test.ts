@@ -181,10 +181,10 @@ describe('Properties of the engine', () => {
           expect({ state, block }).to.deep.equal(before);
           expect(step(state, { minerId, block }, time, outputs.lookup)).to.deep.equal(judgement);
 
-          const { result, code, message, retryAfter } = judgement.verdict;
+          const { result, code, message, retryAfterMs } = judgement.verdict;
           expect(RESULT_NAMES[result], message).to.be.a('string');
           expect(message).to.not.include('undefined');
-          expect(retryAfter >= 0n).to.equal(true);
+          expect(retryAfterMs >= 0n).to.equal(true);
           results.add(result);
           codes.add(code);
         }),

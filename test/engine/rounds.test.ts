@@ -57,7 +57,7 @@ describe('Rounds (spec, section 8)', () => {
     const draft = draftFor(chain, START + HOUR - 1n, [coinbaseTo('a', START)]);
     const refused = chain.submit('a', blockOf(chain, draft), START + HOUR - 1n);
     expect(refused.verdict.result).to.equal(SubmitResult.REJECTED_MINER_ALREADY_ATTEMPTED);
-    expect(refused.verdict.retryAfter).to.equal(1n);
+    expect(refused.verdict.retryAfterMs).to.equal(1n);
     expect(refused.changes).to.be.empty;
     expect(ask(chain, 'a', START + HOUR)).to.equal(MAY_SUBMIT);
   });
@@ -138,7 +138,7 @@ describe('Lockouts (spec, section 6)', () => {
       result: SubmitResult.REJECTED_MINER_IN_LOCKOUT,
       message: 'Miner in lockout. 3538 seconds remaining.',
       code: ChainCode.UNSPECIFIED,
-      retryAfter: HOUR - 61_234n,
+      retryAfterMs: HOUR - 61_234n,
     });
     expect(changes).to.be.empty;
   });

@@ -34,7 +34,7 @@ interface Row {
   readonly message: string;
   readonly code: ChainCode;
   /** How long the miner has to wait at most, milliseconds. */
-  readonly retryAfter: bigint;
+  readonly retryAfterMs: bigint;
   /** Whether the miner's one attempt in this round is used up. */
   readonly usesAttempt: boolean;
 }
@@ -42,23 +42,29 @@ interface Row {
 /** Both scenes are judged one second into their round. */
 const REST_OF_ROUND = 3_599_000n;
 
-function usingNothing(sentence: string, breaks: Break, result: SubmitResult, message: string, retryAfter: bigint): Row {
-  return { sentence, breaks, result, message, code: ChainCode.UNSPECIFIED, retryAfter, usesAttempt: false };
+function usingNothing(
+  sentence: string,
+  breaks: Break,
+  result: SubmitResult,
+  message: string,
+  retryAfterMs: bigint,
+): Row {
+  return { sentence, breaks, result, message, code: ChainCode.UNSPECIFIED, retryAfterMs, usesAttempt: false };
 }
 
 function usingTheAttempt(sentence: string, breaks: Break, result: SubmitResult, message: string): Row {
   const code = ChainCode.UNSPECIFIED;
-  return { sentence, breaks, result, message, code, retryAfter: REST_OF_ROUND, usesAttempt: true };
+  return { sentence, breaks, result, message, code, retryAfterMs: REST_OF_ROUND, usesAttempt: true };
 }
 
 function offTip(sentence: string, breaks: Break, code: ChainCode, name: string): Row {
   const message = `Blockchain validation failed: ${name}`;
   const result = SubmitResult.REJECTED_BLOCKCHAIN_VALIDATION;
-  return { sentence, breaks, result, message, code, retryAfter: 0n, usesAttempt: false };
+  return { sentence, breaks, result, message, code, retryAfterMs: 0n, usesAttempt: false };
 }
 
 function chainRule({ sentence, breaks, code, name }: ChainRule): Row {
-  return { ...offTip(sentence, breaks, code, name), retryAfter: REST_OF_ROUND, usesAttempt: true };
+  return { ...offTip(sentence, breaks, code, name), retryAfterMs: REST_OF_ROUND, usesAttempt: true };
 }
 
 const LOCKOUT = usingNothing(
@@ -142,12 +148,12 @@ const GOOD: Row = {
   result: SubmitResult.ACCEPTED,
   message: 'Block accepted! You are now in 1-hour lockout.',
   code: ChainCode.UNSPECIFIED,
-  retryAfter: 3_600_000n,
+  retryAfterMs: 3_600_000n,
   usesAttempt: true,
 };
 
-function verdictOf({ result, message, code, retryAfter }: Row): object {
-  return { result, message, code, retryAfter };
+function verdictOf({ result, message, code, retryAfterMs }: Row): object {
+  return { result, message, code, retryAfterMs };
 }
 
 describe('A submission (spec, sections 6 and 8)', () => {

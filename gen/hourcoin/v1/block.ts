@@ -19,19 +19,25 @@ export const protobufFileName = "hourcoin/v1/block.proto";
 /**
  * An amount that an address owns from the block on that made it. It is known by its output id, SHA-256 of
  * address (UTF-8), value (IEEE double, big-endian, 8 bytes) and timestamp (big-endian, 16 bytes).
+ *
+ * Times in every message are milliseconds since the Unix epoch on the validator's timescale, which RoundInfo names: on TAI they
+ * are 37 s ahead of a clock that shows UTC.
  */
 export interface Output {
   /** The owner's address: any text of at most 256 bytes of UTF-8. */
   readonly toAddr: string;
-  /** The amount in hours: finite and not negative. */
+  /** The amount in hours: finite, not negative, and not -0. */
   readonly value: number;
-  /** Milliseconds since the Unix epoch on the chain's timescale; not before that of any input of its transaction. */
+  /**
+   * Milliseconds since the Unix epoch, as its maker chose: all 64 bits are possible, and it is held against no clock, only
+   * against its transaction's inputs, none of which may be later.
+   */
   readonly timestamp: bigint;
 }
 
-/** Spends inputs and makes outputs. A block's first transaction is its coinbase: no inputs, outputs of exactly 2.0. */
+/** Spends inputs and makes outputs. A block's first transaction is its coinbase: no inputs, outputs that sum to exactly 2.0. */
 export interface Transaction {
-  /** The unspent outputs that are spent, each repeated as it was made. */
+  /** The unspent outputs that are spent, each repeated as it was made. Signatures, once there are any, will stand beside them. */
   readonly inputs: readonly Output[];
   /** The outputs that are made; they can be spent from the next block on. */
   readonly outputs: readonly Output[];
@@ -41,15 +47,24 @@ export interface Transaction {
 export interface Block {
   /** The number of blocks before it: 0 for the first. */
   readonly index: number;
-  /** Milliseconds since the Unix epoch on the chain's timescale; in the validator's window, and later than the tip's. */
+  /**
+   * Milliseconds since the Unix epoch, as its miner claims: in the validator's window, and later than the tip's. A miner on UTC
+   * is 37 s behind on a validator on TAI, which takes it all the same.
+   */
   readonly timestamp: bigint;
-  /** SHA-256 of the block's bytes, 32 bytes. */
+  /** SHA-256 of the block's bytes, 32 bytes, as its miner claims it; required. In JSON it is base64, not hexadecimal. */
   readonly hash: Buffer;
-  /** The hash of the block before it, 32 bytes; all zero for the first block. */
+  /** The hash of the block before it, 32 bytes; all zero for the first block, and required there too. */
   readonly prevBlockHash: Buffer;
-  /** What the miner varies until the hash meets the difficulty: all 64 bits are used. */
+  /**
+   * What the miner varies until the hash meets the difficulty. All 64 bits are used: a language without unsigned integers shows
+   * the upper half as negative numbers (Java: Long.toUnsignedString), and a double cannot hold it (TypeScript: use bigint).
+   */
   readonly nonce: bigint;
-  /** The coinbase, then any further transactions: at most 1,000, with 10,000 inputs and 10,000 outputs in all. */
+  /**
+   * The coinbase, then any further transactions: at most 1,000, with 10,000 inputs and 10,000 outputs in all. A block without
+   * any is taken too, and pays nobody.
+   */
   readonly transactions: readonly Transaction[];
 }
 
@@ -59,9 +74,9 @@ export interface AcceptedBlock {
   readonly block:
     | Block
     | undefined;
-  /** The miner that submitted it. */
+  /** The miner that submitted it; not part of the block. Over JSON/TCP it may have been empty. */
   readonly minerId: string;
-  /** When the validator accepted it: milliseconds since the Unix epoch on the chain's timescale, by the validator's clock. */
+  /** When the validator accepted it, by its clock: milliseconds since the Unix epoch on its timescale. */
   readonly acceptedAt: bigint;
   /** The round that it won and ended. The first round is number 1. */
   readonly round: bigint;
@@ -71,7 +86,7 @@ export interface AcceptedBlock {
   readonly difficulty: string;
   /**
    * SHA-256 of the block's content encoding, 32 bytes (docs/protocol.md, "Content hash"): binds every field of the block,
-   * which the block's own hash does not.
+   * which the block's own hash does not. The encoding is version 1; fields that are added later come with another version.
    */
   readonly contentHash: Buffer;
 }

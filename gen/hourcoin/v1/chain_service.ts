@@ -18,7 +18,7 @@ export const protobufFileName = "hourcoin/v1/chain_service.proto";
 /** Names a block. */
 export interface GetBlockRequest {
   /** How the block is named; required. */
-  readonly block:
+  readonly by:
     | //
     /** Its index, 0 for the first block. */
     { readonly $case: "index"; readonly value: number }
@@ -36,11 +36,17 @@ export interface GetBlockResponse {
 
 /** Asks for a page of blocks. */
 export interface ListBlocksRequest {
-  /** At most this many blocks: 1 to 1,000; 0 or absent for 100. A page also ends at about 1 MiB. */
+  /**
+   * At most this many blocks: 0 or absent for 100; above 1,000 is 1,000. A page may hold fewer and not be the last: it also
+   * ends at about 1 MiB. Negative: INVALID_ARGUMENT.
+   */
   readonly pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. It stays good while the chain grows. */
+  /**
+   * The next_page_token of the page before, as it was given; empty for the first page. It is good for this from_index only,
+   * and stays so while the chain grows.
+   */
   readonly pageToken: string;
-  /** Where the first page begins; ignored with a page_token. */
+  /** The index that the first page begins at; the same for every page. */
   readonly fromIndex: number;
 }
 
@@ -55,8 +61,8 @@ export interface ListBlocksResponse {
 /** Asks for blocks as they come. */
 export interface WatchBlocksRequest {
   /**
-   * The index of the first block to send, 0 for the whole chain. An index at or above the height waits
-   * for that block.
+   * The index of the first block to send: 0 for the whole chain, the height (GetBlockchainInfo's block_count) for new blocks
+   * only. An index above the height waits for that block.
    */
   readonly fromIndex: number;
 }
@@ -71,9 +77,12 @@ export interface WatchBlocksResponse {
 export interface GetAddressRequest {
   /** The address, at most 256 bytes of UTF-8. */
   readonly address: string;
-  /** At most this many unspent outputs: 1 to 1,000; 0 or absent for 100. */
+  /** At most this many unspent outputs: 0 or absent for 100; above 1,000 is 1,000. Negative: INVALID_ARGUMENT. */
   readonly pageSize: number;
-  /** The next_page_token of the page before; empty for the first page. It stays good while outputs come and go. */
+  /**
+   * The next_page_token of the page before, as it was given; empty for the first page. It is good for this address only, and
+   * stays so while outputs come and go.
+   */
   readonly pageToken: string;
 }
 
@@ -89,7 +98,7 @@ export interface UnspentOutput {
   readonly blockIndex: number;
 }
 
-/** An address's balance and a page of its unspent outputs. */
+/** An address's balance and a page of its unspent outputs, as they are when the page is asked for. */
 export interface GetAddressResponse {
   /** The address. */
   readonly address: string;
@@ -97,7 +106,7 @@ export interface GetAddressResponse {
   readonly balance: number;
   /** How many unspent outputs it has, over all pages. */
   readonly unspentCount: bigint;
-  /** A page of them, oldest first. */
+  /** A page of them, in the order in which they joined the chain. */
   readonly unspentOutputs: readonly UnspentOutput[];
   /** What to ask the next page with; empty where there is none. */
   readonly nextPageToken: string;
@@ -126,17 +135,17 @@ export interface GetMinerResponse {
 }
 
 function createBaseGetBlockRequest(): GetBlockRequest {
-  return { block: undefined };
+  return { by: undefined };
 }
 
 export const GetBlockRequest: MessageFns<GetBlockRequest> = {
   encode(message: GetBlockRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    switch (message.block?.$case) {
+    switch (message.by?.$case) {
       case "index":
-        writer.uint32(8).uint32(message.block.value);
+        writer.uint32(8).uint32(message.by.value);
         break;
       case "hash":
-        writer.uint32(18).bytes(message.block.value);
+        writer.uint32(18).bytes(message.by.value);
         break;
     }
     return writer;
@@ -160,7 +169,7 @@ export const GetBlockRequest: MessageFns<GetBlockRequest> = {
               break;
             }
 
-            message.block = { $case: "index", value: reader.uint32() };
+            message.by = { $case: "index", value: reader.uint32() };
             continue;
           }
           case 2: {
@@ -168,7 +177,7 @@ export const GetBlockRequest: MessageFns<GetBlockRequest> = {
               break;
             }
 
-            message.block = { $case: "hash", value: Buffer.from(reader.bytes()) };
+            message.by = { $case: "hash", value: Buffer.from(reader.bytes()) };
             continue;
           }
         }
@@ -237,7 +246,7 @@ function createBaseListBlocksRequest(): ListBlocksRequest {
 export const ListBlocksRequest: MessageFns<ListBlocksRequest> = {
   encode(message: ListBlocksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.pageSize !== 0) {
-      writer.uint32(8).uint32(message.pageSize);
+      writer.uint32(8).int32(message.pageSize);
     }
     if (message.pageToken !== "") {
       writer.uint32(18).string(message.pageToken);
@@ -266,7 +275,7 @@ export const ListBlocksRequest: MessageFns<ListBlocksRequest> = {
               break;
             }
 
-            message.pageSize = reader.uint32();
+            message.pageSize = reader.int32();
             continue;
           }
           case 2: {
@@ -457,7 +466,7 @@ export const GetAddressRequest: MessageFns<GetAddressRequest> = {
       writer.uint32(10).string(message.address);
     }
     if (message.pageSize !== 0) {
-      writer.uint32(16).uint32(message.pageSize);
+      writer.uint32(16).int32(message.pageSize);
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
@@ -491,7 +500,7 @@ export const GetAddressRequest: MessageFns<GetAddressRequest> = {
               break;
             }
 
-            message.pageSize = reader.uint32();
+            message.pageSize = reader.int32();
             continue;
           }
           case 3: {
@@ -862,7 +871,8 @@ export const ChainServiceDefinition = {
     },
     /**
      * Every block from an index on: those that are there, then each new one, in order, with no gap and no repeat. To resume,
-     * ask from the index after the last block received. The stream ends with OK when the validator stops.
+     * ask from the index after the last block received, and see that the first that comes names its hash: else it is another
+     * chain. The stream ends with OK when the validator stops: that is no end of the chain, so connect again.
      */
     watchBlocks: {
       name: "WatchBlocks",
@@ -900,7 +910,8 @@ export interface ChainServiceImplementation<CallContextExt = {}> {
   listBlocks(request: ListBlocksRequest, context: CallContext & CallContextExt): Promise<ListBlocksResponse>;
   /**
    * Every block from an index on: those that are there, then each new one, in order, with no gap and no repeat. To resume,
-   * ask from the index after the last block received. The stream ends with OK when the validator stops.
+   * ask from the index after the last block received, and see that the first that comes names its hash: else it is another
+   * chain. The stream ends with OK when the validator stops: that is no end of the chain, so connect again.
    */
   watchBlocks(
     request: WatchBlocksRequest,
@@ -919,7 +930,8 @@ export interface ChainServiceClient<CallOptionsExt = {}> {
   listBlocks(request: ListBlocksRequest, options?: CallOptions & CallOptionsExt): Promise<ListBlocksResponse>;
   /**
    * Every block from an index on: those that are there, then each new one, in order, with no gap and no repeat. To resume,
-   * ask from the index after the last block received. The stream ends with OK when the validator stops.
+   * ask from the index after the last block received, and see that the first that comes names its hash: else it is another
+   * chain. The stream ends with OK when the validator stops: that is no end of the chain, so connect again.
    */
   watchBlocks(request: WatchBlocksRequest, options?: CallOptions & CallOptionsExt): AsyncIterable<WatchBlocksResponse>;
   /** An address's balance and its unspent outputs, a page at a time. An address that was never used has a balance of 0. */

@@ -26,7 +26,7 @@ export enum Timescale {
   UNRECOGNIZED = -1,
 }
 
-/** The verdict on a block, in the order in which the rules are applied (spec, section 6). */
+/** The verdict on a block (spec, sections 6 and 8). Take a value that you do not know for a rejection. */
 export enum SubmitResult {
   /** UNSPECIFIED - Not said. */
   UNSPECIFIED = 0,
@@ -40,20 +40,23 @@ export enum SubmitResult {
   REJECTED_INVALID_TIMESTAMP = 4,
   /** REJECTED_TONCE_CHALLENGE - The timestamp does not meet the tonce. The attempt is used up. */
   REJECTED_TONCE_CHALLENGE = 5,
-  /** REJECTED_INVALID_HASH - The claimed hash is not the block's hash. The attempt is used up. */
+  /** REJECTED_INVALID_HASH - The claimed hash is not the block's hash; CHAIN_CODE_INVALID_HASH is another thing. The attempt is used up. */
   REJECTED_INVALID_HASH = 6,
-  /** REJECTED_BLOCKCHAIN_VALIDATION - A chain rule is broken: see code. A block that is not on the tip uses nothing up; the others use up the attempt. */
+  /**
+   * REJECTED_BLOCKCHAIN_VALIDATION - A chain rule is broken: see code. A block that is not on the tip uses nothing up (MISMATCHED_INDEX,
+   * MISMATCHED_PREVIOUS_HASH, INVALID_GENESIS_BLOCK_FORMAT, ACHRONOLOGICAL_TIMESTAMP); the other codes use up the attempt.
+   */
   REJECTED_BLOCKCHAIN_VALIDATION = 7,
   UNRECOGNIZED = -1,
 }
 
 /** Which chain rule a rejected block breaks (spec, sections 6 and 8). */
 export enum ChainCode {
-  /** UNSPECIFIED - None. */
+  /** UNSPECIFIED - No chain rule is named: the result is another. */
   UNSPECIFIED = 0,
   /** MISMATCHED_INDEX - The index is not the chain's height. */
   MISMATCHED_INDEX = 1,
-  /** INVALID_HASH - The hash does not meet the difficulty. */
+  /** INVALID_HASH - The hash is the block's, and does not meet the difficulty. */
   INVALID_HASH = 2,
   /** ACHRONOLOGICAL_TIMESTAMP - The timestamp is not later than the tip's. */
   ACHRONOLOGICAL_TIMESTAMP = 3,
@@ -80,11 +83,17 @@ export enum ChainCode {
 export interface RoundInfo {
   /** When the round began: milliseconds since the Unix epoch on the validator's timescale. */
   readonly roundStart: bigint;
-  /** The tonce in force, 1 to 31: it divides what is computed from a block's timestamp. 1 once the challenge is over. */
+  /**
+   * The tonce in force, 1 to 31: it must divide what is computed from the block's timestamp (spec, section 5). 1 once the
+   * challenge is over. Always set by this validator; where another leaves it out, wait for the next round.
+   */
   readonly tonce?:
     | number
     | undefined;
-  /** Whole seconds until the challenge is over and every timestamp passes; 0 once it is. */
+  /**
+   * Whole seconds until the challenge is over and every timestamp passes, rounded down: 0 in its last second too, when the
+   * tonce still holds.
+   */
   readonly challengeSecondsRemaining: bigint;
   /** Miners that have used up their attempt in this round. */
   readonly attemptedMiners: bigint;
@@ -98,11 +107,14 @@ export interface RoundInfo {
   readonly nextIndex: number;
   /** The tip's hash, 32 bytes; all zero before the first block. */
   readonly prevBlockHash: Buffer;
-  /** The tip's own timestamp, milliseconds since the Unix epoch: the block's must be later. Absent before the first block. */
+  /**
+   * The tip's own timestamp, milliseconds since the Unix epoch: the block's must be later. It may be ahead of server_time by up
+   * to window_future_ms: subtract as signed. Absent before the first block.
+   */
   readonly tipTimestamp?:
     | bigint
     | undefined;
-  /** The validator's clock as it answers: milliseconds since the Unix epoch on its timescale. */
+  /** The validator's clock when it told this: milliseconds since the Unix epoch on its timescale. */
   readonly serverTime: bigint;
   /** The timescale of every time here and of the block's timestamp. */
   readonly timescale: Timescale;
@@ -112,7 +124,7 @@ export interface RoundInfo {
   readonly windowFutureMs: bigint;
   /** How long the miner of an accepted block is locked out, milliseconds of the validator's clock. */
   readonly lockoutMs: bigint;
-  /** How many times as fast as real time the validator's clock runs: 1 but for trials. */
+  /** How many times as fast as real time the validator's clock runs: 1 but for trials. Always set; take 0 for 1. */
   readonly clockSpeed: number;
 }
 
@@ -132,7 +144,7 @@ export interface GetRoundInfoResponse {
 export interface SubmitBlockRequest {
   /** Who made it: 1 to 256 bytes of UTF-8. Attempts and lockouts are counted by it. */
   readonly minerId: string;
-  /** The block. */
+  /** The block; required. */
   readonly block: Block | undefined;
 }
 
@@ -140,15 +152,16 @@ export interface SubmitBlockRequest {
 export interface SubmitBlockResponse {
   /** The verdict. */
   readonly result: SubmitResult;
-  /** The verdict in words, the same as on JSON/TCP. */
+  /** The verdict in words, the same as on JSON/TCP; for people, while programs go by result and code. */
   readonly message: string;
   /** The chain rule that is broken, where result is SUBMIT_RESULT_REJECTED_BLOCKCHAIN_VALIDATION. */
   readonly code: ChainCode;
   /**
-   * Milliseconds of the validator's clock after which this miner may submit again at the latest: the rest of its lockout, or
-   * of the round where its attempt is used up (a round ends sooner when a block is accepted). 0: at once.
+   * Milliseconds of the validator's clock after which this miner may submit another block at the latest: the rest of its
+   * lockout, or of the round where its attempt is used up (a round ends sooner when a block is accepted). 0: at once, on the
+   * round that is in force then. The same block is never worth sending again.
    */
-  readonly retryAfter: bigint;
+  readonly retryAfterMs: bigint;
 }
 
 /** Asks for a miner's lockout. */
@@ -161,7 +174,7 @@ export interface CheckLockoutRequest {
 export interface CheckLockoutResponse {
   /** Whether it is in lockout now. */
   readonly isLocked: boolean;
-  /** Whole seconds of the validator's clock until it is over, rounded down; 0 where it is not locked. */
+  /** Whole seconds of the validator's clock until it is over, rounded down: 0 in its last second too. 0 where it is not locked. */
   readonly secondsRemaining: bigint;
 }
 
@@ -601,7 +614,7 @@ export const SubmitBlockRequest: MessageFns<SubmitBlockRequest> = {
 };
 
 function createBaseSubmitBlockResponse(): SubmitBlockResponse {
-  return { result: 0, message: "", code: 0, retryAfter: 0n };
+  return { result: 0, message: "", code: 0, retryAfterMs: 0n };
 }
 
 export const SubmitBlockResponse: MessageFns<SubmitBlockResponse> = {
@@ -615,11 +628,11 @@ export const SubmitBlockResponse: MessageFns<SubmitBlockResponse> = {
     if (message.code !== 0) {
       writer.uint32(24).int32(message.code);
     }
-    if (message.retryAfter !== 0n) {
-      if (BigInt.asUintN(64, message.retryAfter) !== message.retryAfter) {
-        throw new globalThis.Error("value provided for field message.retryAfter of type uint64 too large");
+    if (message.retryAfterMs !== 0n) {
+      if (BigInt.asUintN(64, message.retryAfterMs) !== message.retryAfterMs) {
+        throw new globalThis.Error("value provided for field message.retryAfterMs of type uint64 too large");
       }
-      writer.uint32(32).uint64(message.retryAfter);
+      writer.uint32(32).uint64(message.retryAfterMs);
     }
     return writer;
   },
@@ -666,7 +679,7 @@ export const SubmitBlockResponse: MessageFns<SubmitBlockResponse> = {
               break;
             }
 
-            message.retryAfter = reader.uint64() as bigint;
+            message.retryAfterMs = reader.uint64() as bigint;
             continue;
           }
         }
@@ -990,7 +1003,9 @@ export const WatchRoundsResponse: MessageFns<WatchRoundsResponse> = {
  * Judges blocks and serves miners. The same four calls as the JSON/TCP protocol (spec, section 2), and a stream of rounds.
  *
  * Faults are gRPC statuses with google.rpc details: INVALID_ARGUMENT (BadRequest), RESOURCE_EXHAUSTED and UNAVAILABLE
- * (RetryInfo), each with an ErrorInfo of domain "hourcoin" and a stable reason. A rejected block is an answer, not a fault.
+ * (RetryInfo), each with an ErrorInfo of domain "hourcoin" and a stable reason: MALFORMED, LIMIT_EXCEEDED, NOT_FOUND,
+ * OVERLOADED, UNAVAILABLE, CANCELLED. More may come (UNAUTHENTICATED and PERMISSION_DENIED among the statuses): go by the status
+ * where a reason is unknown. Statuses that the transport makes have no details. A rejected block is an answer, not a fault.
  */
 export type ValidatorServiceDefinition = typeof ValidatorServiceDefinition;
 export const ValidatorServiceDefinition = {
@@ -1008,7 +1023,8 @@ export const ValidatorServiceDefinition = {
     },
     /**
      * Judges a block, and makes it durable before the answer where it is accepted (spec, sections 6 and 8). A call that is
-     * cancelled or out of time before the block is judged uses nothing up.
+     * cancelled or out of time before the block is judged uses nothing up. Where the answer was lost the block may have been
+     * accepted: ChainService.GetBlock by its hash tells.
      */
     submitBlock: {
       name: "SubmitBlock",
@@ -1037,8 +1053,9 @@ export const ValidatorServiceDefinition = {
       options: {},
     },
     /**
-     * The round in force at once, then every new one. A slow reader gets the newest, never a growing queue. The stream ends
-     * with OK when the validator stops.
+     * The round in force at once, then the newest whenever there is a new one: round numbers may skip for a slow reader, whose
+     * queue never grows. Nothing comes in between, which may be an hour. The stream ends with OK when the validator stops:
+     * connect again.
      */
     watchRounds: {
       name: "WatchRounds",
@@ -1056,7 +1073,8 @@ export interface ValidatorServiceImplementation<CallContextExt = {}> {
   getRoundInfo(request: GetRoundInfoRequest, context: CallContext & CallContextExt): Promise<GetRoundInfoResponse>;
   /**
    * Judges a block, and makes it durable before the answer where it is accepted (spec, sections 6 and 8). A call that is
-   * cancelled or out of time before the block is judged uses nothing up.
+   * cancelled or out of time before the block is judged uses nothing up. Where the answer was lost the block may have been
+   * accepted: ChainService.GetBlock by its hash tells.
    */
   submitBlock(request: SubmitBlockRequest, context: CallContext & CallContextExt): Promise<SubmitBlockResponse>;
   /** Whether a miner is in lockout, and for how long. */
@@ -1067,8 +1085,9 @@ export interface ValidatorServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<GetBlockchainInfoResponse>;
   /**
-   * The round in force at once, then every new one. A slow reader gets the newest, never a growing queue. The stream ends
-   * with OK when the validator stops.
+   * The round in force at once, then the newest whenever there is a new one: round numbers may skip for a slow reader, whose
+   * queue never grows. Nothing comes in between, which may be an hour. The stream ends with OK when the validator stops:
+   * connect again.
    */
   watchRounds(
     request: WatchRoundsRequest,
@@ -1081,7 +1100,8 @@ export interface ValidatorServiceClient<CallOptionsExt = {}> {
   getRoundInfo(request: GetRoundInfoRequest, options?: CallOptions & CallOptionsExt): Promise<GetRoundInfoResponse>;
   /**
    * Judges a block, and makes it durable before the answer where it is accepted (spec, sections 6 and 8). A call that is
-   * cancelled or out of time before the block is judged uses nothing up.
+   * cancelled or out of time before the block is judged uses nothing up. Where the answer was lost the block may have been
+   * accepted: ChainService.GetBlock by its hash tells.
    */
   submitBlock(request: SubmitBlockRequest, options?: CallOptions & CallOptionsExt): Promise<SubmitBlockResponse>;
   /** Whether a miner is in lockout, and for how long. */
@@ -1092,8 +1112,9 @@ export interface ValidatorServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<GetBlockchainInfoResponse>;
   /**
-   * The round in force at once, then every new one. A slow reader gets the newest, never a growing queue. The stream ends
-   * with OK when the validator stops.
+   * The round in force at once, then the newest whenever there is a new one: round numbers may skip for a slow reader, whose
+   * queue never grows. Nothing comes in between, which may be an hour. The stream ends with OK when the validator stops:
+   * connect again.
    */
   watchRounds(request: WatchRoundsRequest, options?: CallOptions & CallOptionsExt): AsyncIterable<WatchRoundsResponse>;
 }
