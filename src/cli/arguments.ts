@@ -37,6 +37,11 @@ export function validatorAddress(text: string): string {
   return text;
 }
 
+/** Where several validators are. */
+export function validatorAddresses(text: string, before: readonly string[] = []): string[] {
+  return [...before, validatorAddress(text)];
+}
+
 /** Where a validator is, on gRPC. */
 export function grpcAddress(text: string): string {
   if (!text.startsWith('grpc://')) throw new InvalidArgumentError('This needs gRPC: write grpc://host:port.');

@@ -13,6 +13,9 @@ import { ExitError } from './exit.js';
 /** Errors that say all there is to say, by name: their modules are loaded by the commands that need them. */
 const EXPECTED = ['ExitError', 'StartError', 'StoreError', 'DamageError', 'ConnectionError', 'Fault'];
 
+/** A validator with the defaults, on both wires. */
+const BOTH = [DEFAULT_JSON_TCP, `grpc://${DEFAULT_GRPC}`];
+
 /** Variables of options that have no value. */
 const FLAGS = ['HOURCOIN_JSON', 'HOURCOIN_ALLOW_CLOCK_BEHIND'];
 
@@ -63,6 +66,7 @@ function program(): Command {
   addStatus(program);
   addBlock(program);
   addVerify(program);
+  addConformance(program);
   addDemo(program);
   return program;
 }
@@ -185,6 +189,21 @@ function addVerify(program: Command): void {
     .action(async ({ data }) => {
       const { runVerify } = await import('./verify.js');
       await runVerify(data);
+    });
+}
+
+function addConformance(program: Command): void {
+  program
+    .command('conformance')
+    .description("hold running validators, of whatever make, against the protocol's sessions and rules")
+    .argument('[validator...]', `host:port, or grpc://host:port (default: ${BOTH.join(' ')})`, read.validatorAddresses)
+    .addHelpText(
+      'after',
+      '\nA block is made and accepted on each of them, for miners of its own: try a chain that you can do without.',
+    )
+    .action(async (validators) => {
+      const { runConformance } = await import('./conformance.js');
+      await runConformance(validators ?? BOTH);
     });
 }
 

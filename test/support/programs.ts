@@ -77,9 +77,14 @@ export interface RunningValidator extends Program {
   readonly grpc: string;
 }
 
-/** Starts `hourcoin validator` on free ports, and waits until it listens. */
-export async function startValidator(data: string, args: readonly string[] = []): Promise<RunningValidator> {
-  const program = hourcoin(['validator', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--data', data, ...args]);
+/** Starts `hourcoin validator` on free ports, and waits until it listens. `main`: the program, where it is another build. */
+export async function startValidator(
+  data: string,
+  args: readonly string[] = [],
+  main = MAIN,
+): Promise<RunningValidator> {
+  const where = ['validator', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--data', data];
+  const program = start(process.execPath, [main, ...where, ...args]);
   const [, jsonTcp] = await program.printed(/^JSON\/TCP listening on (\S+)$/m);
   const [, grpc] = await program.printed(/^gRPC listening on (\S+)$/m);
   await program.printed(/^Waiting for miner connections\.\.\.$/m);

@@ -28,7 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   server: ['engine', 'validator', 'wire'],
   client: ['engine', 'validator', 'wire'],
   miner: ['engine', 'validator', 'client', 'time'],
-  cli: ['engine', 'store', 'validator', 'wire', 'server', 'client', 'miner', 'time', ''],
+  conformance: ['engine', 'validator', 'wire', 'client', 'miner'],
+  cli: ['conformance', 'engine', 'store', 'validator', 'wire', 'server', 'client', 'miner', 'time', ''],
   // The files that put the parts together for the programs and for a library's users.
   '': ['engine', 'store', 'validator', 'wire', 'server', 'client', 'miner', 'time', ''],
 };
@@ -52,7 +53,7 @@ describe('House rules', () => {
 
   it('servers, clients and miners know the validator by its interface only: receive one, as a Validator', () => {
     const wrong = sources
-      .filter(({ folder }) => ['server', 'client', 'miner'].includes(folder))
+      .filter(({ folder }) => ['server', 'client', 'miner', 'conformance'].includes(folder))
       .flatMap(({ path, imports }) =>
         imports
           .filter((to) => to.startsWith('validator/') && !INTERFACE.includes(to))

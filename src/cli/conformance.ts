@@ -1,0 +1,61 @@
+/** `hourcoin conformance`: holds running validators, ours or another's, against the sessions and rules of test/vectors. */
+
+import { readFileSync } from 'node:fs';
+import { connectTo } from '../client/connect.js';
+import { GrpcClient } from '../client/grpc.js';
+import type { RuleFile } from '../conformance/rules.js';
+import { runSession } from '../conformance/run.js';
+import type { SessionFile } from '../conformance/session.js';
+import { type Finding, tryRules } from '../conformance/trial.js';
+import { parseAddress } from '../wire/address.js';
+import { ExitError } from './exit.js';
+import { colour, harmless, say } from './text.js';
+
+const LOOKS = {
+  conforms: { mark: '✓', style: 'green' },
+  differs: { mark: '✗', style: 'red' },
+  skipped: { mark: '–', style: 'dim' },
+} as const;
+
+export async function runConformance(validators: readonly string[]): Promise<void> {
+  const counts = { conforms: 0, differs: 0, skipped: 0 };
+  for (const validator of validators) {
+    say(colour('bold', validator));
+    for await (const { name, outcome, detail } of findings(validator)) {
+      const { mark, style } = LOOKS[outcome];
+      say(colour(style, `  ${mark} ${name}`));
+      if (detail !== undefined) say(`      ${harmless(detail)}`);
+      counts[outcome]++;
+    }
+  }
+  const { conforms, differs, skipped } = counts;
+  say(`${conforms} conform, ${differs} differ, ${skipped} skipped`);
+  if (differs > 0) throw new ExitError('it does not conform in all that was tried');
+}
+
+/** The sessions that need no control of the validator, then the rules. */
+async function* findings(validator: string): AsyncGenerator<Finding, void> {
+  const client = connectTo(validator);
+  try {
+    // Whether anybody is there is told in one line, before anything is held against it.
+    await client.getRoundInfo('conformance');
+    const address = parseAddress(validator.replace('grpc://', ''));
+    const wire = client instanceof GrpcClient ? 'grpc' : 'json-tcp';
+    for (const session of vectors<SessionFile>('sessions').sessions) {
+      if (address === undefined || session.wire !== wire || session.needs.length > 0) continue;
+      const detail = await runSession(session, address);
+      yield {
+        name: session.name,
+        ...(detail === undefined ? { outcome: 'conforms' } : { outcome: 'differs', detail }),
+      };
+    }
+    yield* tryRules(client, vectors<RuleFile>('rules').rules);
+  } finally {
+    client.close();
+  }
+}
+
+/** test/vectors/NAME.json: this file runs as dist/src/cli/conformance.js. */
+function vectors<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`../../../test/vectors/${name}.json`, import.meta.url), 'utf8')) as T;
+}
