@@ -11,6 +11,7 @@ import { connectTo } from './client/connect.js';
 import type { GrpcClient } from './client/grpc.js';
 import type { JsonTcpClient } from './client/json-tcp.js';
 import { DEFAULT_JSON_TCP } from './defaults.js';
+import { cancelled } from './engine/fault.js';
 import { LIMITS } from './engine/limits.js';
 import { Miner, type MiningOptions } from './miner/miner.js';
 import { systemTimer } from './time/timer.js';
@@ -28,59 +29,159 @@ export interface MinerClientOptions {
 
 /** The verdict on a block that was made and submitted, with the block. */
 export interface Submitted extends SubmitBlockResponse {
+  /** The block as it was submitted. */
   readonly block: Block;
 }
 
+/** No block was made for the round, and nothing was submitted: no timestamp met the tonce, or a new round came first. Try again. */
+export class NoBlockError extends Error {
+  /** Always this. */
+  override readonly name = 'NoBlockError';
+  /** Always this, and no other error's. */
+  readonly reason = 'NO_BLOCK';
+}
+
 /**
- * A miner's connection to a validator. Calls throw a Fault where the validator does not answer them, and a ConnectionError where it cannot
- * be reached. The connection is made when it is needed, and made again after it broke.
+ * A miner's connection to a validator. The connection is made when it is needed, and made again after it broke.
+ *
+ * Calls throw a {@link Fault} where the validator does not answer them, and a {@link ConnectionError} where no answer came: `reason` tells them
+ * apart.
+ *
+ * @example
+ * ```ts
+ * import { MinerClient, SubmitResult } from 'hourcoin';
+ *
+ * const miner = new MinerClient({ minerId: 'carol', validator: 'grpc://127.0.0.1:50051' });
+ * const { tonce, difficulty } = await miner.getRoundInfo();
+ * console.log(`tonce ${tonce}, difficulty ${difficulty}`);
+ * const { result, message, block } = await miner.mineAndSubmit({ rewardAddress: 'carol_rewards' });
+ * if (result === SubmitResult.ACCEPTED) console.log(`won block #${block.index}`);
+ * else console.log(message);
+ * miner.close();
+ * ```
  */
 export class MinerClient {
   private readonly validator: JsonTcpClient | GrpcClient;
   private readonly minerId: string;
 
-  /** Throws a TypeError where the address is not one, a RangeError where the miner id is empty or too long. */
+  /** Throws a TypeError where the validator's address is not one, a RangeError where the miner id is empty or too long. Connects to nothing yet. */
   constructor({ minerId, validator = DEFAULT_JSON_TCP, timeout }: MinerClientOptions) {
     mustFit('minerId', minerId);
     this.minerId = minerId;
     this.validator = connectTo(validator, timeout);
   }
 
-  /** The round in force. */
+  /**
+   * The round in force. Times are milliseconds since the Unix epoch on the validator's timescale.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient } from 'hourcoin';
+   *
+   * const miner = new MinerClient({ minerId: 'carol', validator: '127.0.0.1:8080' });
+   * const { serverTime, roundStart } = await miner.getRoundInfo();
+   * console.log(`the round began ${serverTime - roundStart} ms ago`);
+   * miner.close();
+   * ```
+   */
   getRoundInfo(options?: CallOptions): Promise<RoundInfo> {
     return this.validator.getRoundInfo(this.minerId, options);
   }
 
-  /** Whether this miner is in lockout, and for how long. */
+  /**
+   * Whether this miner is in lockout, and for how many whole seconds of the validator's clock, rounded down.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient } from 'hourcoin';
+   *
+   * const miner = new MinerClient({ minerId: 'carol', validator: '127.0.0.1:8080' });
+   * const { isLocked, secondsRemaining } = await miner.checkLockout();
+   * if (isLocked) console.log(`wait for ${secondsRemaining} s`);
+   * miner.close();
+   * ```
+   */
   checkLockout(options?: CallOptions): Promise<CheckLockoutResponse> {
     return this.validator.checkLockout(this.minerId, options);
   }
 
-  /** The chain's height, tip and difficulty. */
+  /**
+   * The chain's height (a count of blocks), the tip's hash (32 bytes; undefined before the first block) and the difficulty.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient } from 'hourcoin';
+   *
+   * const miner = new MinerClient({ minerId: 'carol', validator: '127.0.0.1:8080' });
+   * console.log((await miner.getBlockchainInfo()).blockCount);
+   * miner.close();
+   * ```
+   */
   getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
     return this.validator.getBlockchainInfo(options);
   }
 
   /**
-   * Makes one block for the round in force and submits it, whatever the verdict. Throws an Error where no timestamp meets the tonce, or a
-   * new round came before the block was done.
+   * Makes one block for the round in force and submits it, whatever the verdict: a rejection is an answer. It does not wait for a lockout.
+   *
+   * Beyond what every call throws: a {@link NoBlockError} where there was no block to submit, a RangeError where the reward address is empty or too long.
+   * Of the options only `rewardAddress`, `maxAttempts`, `index`, `prevHash`, `signal` and `onEvent` count.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient, SubmitResult } from 'hourcoin';
+   *
+   * const miner = new MinerClient({ minerId: 'dave', validator: '127.0.0.1:8080' });
+   * const { block, result, message } = await miner.mineAndSubmit({ rewardAddress: 'dave_rewards' });
+   * console.log(block.hash.toString('hex'), SubmitResult[result], message);
+   * miner.close();
+   * ```
    */
   async mineAndSubmit(options: MiningOptions = {}): Promise<Submitted> {
     mustFit('rewardAddress', options.rewardAddress);
     const { signal } = options;
-    const info = await this.getRoundInfo({ signal });
-    const block = await new Miner(this.validator, this.minerId, options).makeOne({ info, at: systemTimer.now() });
-    if (block === undefined) throw new Error('no block was made for this round: try again');
-    return { ...(await this.validator.submitBlock(this.minerId, block, { signal })), block };
+    try {
+      const info = await this.getRoundInfo({ signal });
+      const block = await new Miner(this.validator, this.minerId, options).makeOne({ info, at: systemTimer.now() });
+      if (block === undefined) throw new NoBlockError('no block was made for this round: try again');
+      return { ...(await this.validator.submitBlock(this.minerId, block, { signal })), block };
+    } catch (error) {
+      // Whatever was interrupted tells the signal in its own words.
+      throw signal?.aborted ? cancelled() : error;
+    }
   }
 
-  /** Mines until it is stopped or has made its blocks, whatever falls over. Resolves to the number of blocks that were accepted. */
+  /**
+   * Mines until it is stopped by `signal` or has made its `blocks`: waits for lockouts and rounds, connects again, goes on whatever falls over.
+   * Resolves to the number of blocks that were accepted, also where it is stopped.
+   *
+   * Throws a RangeError where the reward address is empty or too long, and a ConnectionError, BAD_ANSWER, where the validator's difficulty cannot be
+   * read.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient } from 'hourcoin';
+   *
+   * const miner = new MinerClient({ minerId: 'erin', validator: 'grpc://127.0.0.1:50051' });
+   * const stop = new AbortController();
+   * process.once('SIGINT', () => stop.abort());
+   * const accepted = await miner.startMining({
+   *   blocks: 1, // for ever, unless it is given
+   *   signal: stop.signal,
+   *   onEvent: (event) => {
+   *     if (event.type === 'disconnected') console.log(`${event.error.message}: again in ${event.retryMs} ms`);
+   *   },
+   * });
+   * console.log(`${accepted} blocks`);
+   * miner.close();
+   * ```
+   */
   async startMining(options: MiningOptions = {}): Promise<number> {
     mustFit('rewardAddress', options.rewardAddress);
     return new Miner(this.validator, this.minerId, options).run();
   }
 
-  /** Closes the connection. */
+  /** Closes the connection. Calls that wait throw a ConnectionError, CLOSED. */
   close(): void {
     this.validator.close();
   }

@@ -23,7 +23,7 @@ import {
 } from '../wire/answers.js';
 import { FrameReader, frame } from '../wire/frames.js';
 import { type Request, requestToJson } from '../wire/requests.js';
-import { ConnectionError, DEFAULT_TIMEOUT_MS } from './errors.js';
+import { ConnectionError, closed, DEFAULT_TIMEOUT_MS } from './errors.js';
 
 /** A request that was sent. */
 interface Waiting {
@@ -31,10 +31,27 @@ interface Waiting {
   fail(error: Error): void;
 }
 
+/**
+ * A validator over JSON/TCP, which every validator speaks, the deployed ones too: the round, submissions, lockouts, height and tip. Calls share one
+ * connection, and do not wait for each other. It is made when a call needs it, and again after it broke. {@link connectTo} makes a client.
+ *
+ * Where a call has no answer it throws a {@link Fault} or a {@link ConnectionError}, which `reason` tells apart. A call that times out or is given
+ * up takes the connection with it: others that wait on it throw a ConnectionError.
+ *
+ * @example
+ * ```ts
+ * import { connectTo } from 'hourcoin';
+ *
+ * const validator = connectTo('127.0.0.1:8080');
+ * const [round, lockout] = await Promise.all([validator.getRoundInfo('alice'), validator.checkLockout('alice')]);
+ * console.log(`${round.attemptedMiners} miners have tried; alice is ${lockout.isLocked ? 'locked out' : 'free'}`);
+ * validator.close();
+ * ```
+ */
 export class JsonTcpClient implements Validator {
   private connection: Connection | undefined;
 
-  /** `timeout`: how long a call, connecting included, waits for its answer, milliseconds. */
+  /** `timeout`: how long a call, connecting included, waits for its answer, milliseconds, 10,000 unless it is given. */
   constructor(
     private readonly address: Address,
     private readonly timeout = DEFAULT_TIMEOUT_MS,
@@ -56,9 +73,9 @@ export class JsonTcpClient implements Validator {
     return this.call({ call: 'GetBlockchainInfo' }, blockchainInfoFromJson, options);
   }
 
-  /** Closes the connection; calls that wait are failed. The next call makes a new one. */
+  /** Closes the connection; calls that wait throw a ConnectionError, CLOSED. The next call makes a new one. */
   close(): void {
-    this.connection?.fail(new ConnectionError('the client was closed'));
+    this.connection?.fail(closed());
     this.connection = undefined;
   }
 
@@ -70,7 +87,10 @@ export class JsonTcpClient implements Validator {
       return read(bytes);
     } catch (error) {
       if (error instanceof Fault) throw error;
-      throw new ConnectionError(`${formatAddress(this.address)} sent what is no answer: ${(error as Error).message}`);
+      throw new ConnectionError(
+        'BAD_ANSWER',
+        `${formatAddress(this.address)} sent what is no answer: ${(error as Error).message}`,
+      );
     }
   }
 }
@@ -85,8 +105,10 @@ class Connection {
   constructor(private readonly address: Address) {
     this.socket = connect({ host: address.host, port: address.port, noDelay: true });
     this.socket.on('data', (chunk) => this.read(chunk));
-    this.socket.on('error', (error) => this.fail(new ConnectionError(this.problem(error))));
-    this.socket.on('close', () => this.fail(new ConnectionError(`${formatAddress(address)} closed the connection`)));
+    this.socket.on('error', (error) => this.fail(new ConnectionError('UNREACHABLE', this.problem(error))));
+    this.socket.on('close', () =>
+      this.fail(new ConnectionError('UNREACHABLE', `${formatAddress(address)} closed the connection`)),
+    );
   }
 
   ask(text: string, timeout: number, signal: AbortSignal | undefined): Promise<Buffer> {
@@ -95,11 +117,14 @@ class Connection {
       const abort = (): void => {
         reject(cancelled());
         this.fail(
-          new ConnectionError(`the connection to ${formatAddress(this.address)} was given up with another call`),
+          new ConnectionError(
+            'UNREACHABLE',
+            `the connection to ${formatAddress(this.address)} was given up with another call`,
+          ),
         );
       };
       const late = (): ConnectionError =>
-        new ConnectionError(`${formatAddress(this.address)} did not answer within ${timeout} ms`);
+        new ConnectionError('TIMED_OUT', `${formatAddress(this.address)} did not answer within ${timeout} ms`);
       const timer = setTimeout(() => this.fail(late()), timeout);
       const settle = <V>(done: (value: V) => void) => {
         return (value: V) => {
@@ -128,7 +153,7 @@ class Connection {
       if (next === undefined) return;
       const request = Buffer.isBuffer(next) ? this.waiting.shift() : undefined;
       if (request === undefined) {
-        this.fail(new ConnectionError(`${formatAddress(this.address)} does not speak the protocol`));
+        this.fail(new ConnectionError('BAD_ANSWER', `${formatAddress(this.address)} does not speak the protocol`));
         return;
       }
       // The reader's bytes are good until the next piece arrives, and the answer is read later.

@@ -4,6 +4,7 @@ import type { Block } from '../../gen/hourcoin/v1/block.js';
 import type { RoundInfo, SubmitBlockResponse } from '../../gen/hourcoin/v1/validator_service.js';
 import type { Fault } from '../engine/fault.js';
 
+/** What a miner does. */
 export type MinerEvent =
   /** The validator has answered, for the first time or again. */
   | { readonly type: 'connected'; readonly round: RoundInfo }
@@ -13,17 +14,21 @@ export type MinerEvent =
   | { readonly type: 'deployed-validator'; readonly index: number; readonly prevBlockHash: Buffer }
   /** The host's clock differs from the validator's by more than the window; ahead where positive, milliseconds. */
   | { readonly type: 'clock-differs'; readonly aheadMs: bigint }
-  /** A block is begun. */
+  /** A block is begun: its index, the tonce, and the seconds that it holds. */
   | { readonly type: 'mining'; readonly index: number; readonly tonce: number; readonly secondsRemaining: bigint }
   /** None of the timestamps that were tried meets the tonce. */
   | { readonly type: 'no-timestamp'; readonly tried: number }
+  /** A timestamp was found, milliseconds since the Unix epoch on the validator's timescale. */
   | { readonly type: 'timestamp'; readonly timestamp: bigint }
+  /** A block is done, and not submitted yet. */
   | { readonly type: 'mined'; readonly block: Block }
+  /** The block is submitted. */
   | { readonly type: 'submitting' }
   /** A new round has come before the block was done. */
   | { readonly type: 'overtaken' }
-  /** Where the answer was lost, `verdict` is undefined: the chain shows the block. */
+  /** The block was accepted. Where the answer was lost, `verdict` is undefined: the chain shows the block. */
   | { readonly type: 'accepted'; readonly block: Block; readonly verdict: SubmitBlockResponse | undefined }
+  /** The block was rejected, and the verdict says why. */
   | { readonly type: 'rejected'; readonly block: Block; readonly verdict: SubmitBlockResponse }
   /** The validator did not judge the block, and nothing was used up; it is asked again after some milliseconds. */
   | { readonly type: 'not-taken'; readonly fault: Fault; readonly retryMs: number }

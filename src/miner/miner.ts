@@ -22,6 +22,7 @@ import { systemTime } from '../time/clock.js';
 import { systemTimer, type Timer } from '../time/timer.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
 import type { MinerObserver } from './events.js';
+import { linked } from './linked.js';
 import { PolledRounds, type Rounds, type ToldRound, WatchedRounds } from './rounds.js';
 import { coinbase, DEFAULT_MAX_ATTEMPTS, findNonce, findTimestamp } from './search.js';
 
@@ -151,7 +152,7 @@ export class Miner {
   private async search(round: ToldRound, template: Omit<Block, 'hash' | 'nonce'>): Promise<Block | undefined> {
     const difficulty = parseDifficulty(round.info.difficulty);
     if (difficulty === undefined)
-      throw new ConnectionError(`the validator's difficulty cannot be read: ${round.info.difficulty}`);
+      throw new ConnectionError('BAD_ANSWER', `the validator's difficulty cannot be read: ${round.info.difficulty}`);
     const found = new AbortController();
     linked(found, this.signal);
     let overtaken = false;
@@ -360,14 +361,4 @@ export class Miner {
     this.observe({ type: 'disconnected', error: error instanceof Error ? error : new Error(String(error)), retryMs });
     await this.timer.sleep(retryMs, this.signal);
   }
-}
-
-/**
- * A controller's signal, aborted with another one too. AbortSignal.any would do, but it forgets sources that nobody else holds (Node 20).
- */
-function linked(controller: AbortController, other: AbortSignal | undefined): AbortSignal {
-  const abort = (): void => controller.abort(other?.reason);
-  if (other?.aborted) abort();
-  other?.addEventListener('abort', abort, { once: true, signal: controller.signal });
-  return controller.signal;
 }

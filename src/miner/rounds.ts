@@ -4,6 +4,7 @@ import type { RoundInfo } from '../../gen/hourcoin/v1/validator_service.js';
 import { ConnectionError } from '../client/errors.js';
 import type { Timer } from '../time/timer.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
+import { linked } from './linked.js';
 
 /** A round, and when it was told, on the miner's timer. */
 export interface ToldRound {
@@ -99,19 +100,31 @@ export class WatchedRounds implements Rounds {
     });
   }
 
-  /** Reads the stream until it ends or breaks; whoever waits hears of it, and the next one who asks begins another. */
+  /**
+   * Reads a stream until it ends, breaks or is interrupted; whoever waits hears of it, and the next one who asks begins another. A client would
+   * go on by itself: but the miner has waits of its own, and must know that it does not know the round.
+   */
   private async listen(): Promise<void> {
     this.listening = true;
-    try {
-      for await (const info of this.validator.watchRounds(this.minerId, { signal: this.signal })) {
-        this.newest = { info, at: this.timer.now() };
-        for (const { resolve } of [...this.waiting]) resolve(this.newest);
-      }
-      throw new ConnectionError('the validator has ended the stream of rounds');
-    } catch (error) {
+    const leave = new AbortController();
+    let lost = false;
+    const lose = (error: unknown): void => {
+      if (lost) return;
+      lost = true;
       this.listening = false;
       this.newest = undefined;
       for (const { reject } of [...this.waiting]) reject(error);
+      leave.abort();
+    };
+    try {
+      const options = { signal: linked(leave, this.signal), onInterrupted: lose };
+      for await (const info of this.validator.watchRounds(this.minerId, options)) {
+        this.newest = { info, at: this.timer.now() };
+        for (const { resolve } of [...this.waiting]) resolve(this.newest);
+      }
+      throw new ConnectionError('UNREACHABLE', 'the validator has ended the stream of rounds');
+    } catch (error) {
+      lose(error);
     }
   }
 }

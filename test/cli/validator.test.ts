@@ -254,9 +254,10 @@ describe('hourcoin validator', () => {
         const validator = await started();
         const client = grpcOf(validator);
         await win(client, 'alice');
-        const streams = [client.watchRounds('w'), client.watchBlocks(0), ...(endless ? [healthOf(validator)] : [])].map(
-          read,
-        );
+        const interruptions: string[] = [];
+        const onInterrupted = ({ message }: Error): void => void interruptions.push(message);
+        const watched = [client.watchRounds('w', { onInterrupted }), client.watchBlocks(0, { onInterrupted })];
+        const streams = [...watched, ...(endless ? [healthOf(validator)] : [])].map(read);
         const idle = await RawClient.connect(jsonTcpAddress(validator));
         await idle.ask(requestToJson({ call: 'GetBlockchainInfo' }));
         const half = await RawClient.connect(jsonTcpAddress(validator));
@@ -267,6 +268,10 @@ describe('hourcoin validator', () => {
         expect(overdue.aborted).to.equal(false);
         expect(await Promise.all([idle.answers(), half.answers()])).to.deep.equal([[], []]);
         for (const client of [idle, half]) client.destroy();
+        // The validator has ended the streams; the client would go on with its own when it comes back.
+        for (const message of interruptions.slice(0, 2)) expect(message).to.contain('has ended the stream');
+        expect(interruptions.length).to.be.at.least(2);
+        client.close();
         await Promise.all(streams.map((stream) => stream.end));
         expect(validator.stdout()).to.match(/Stopping\.\.\.\n$/);
       }).timeout(30_000);

@@ -3,10 +3,10 @@
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import { connectTo } from '../../src/client/connect.js';
-import { ConnectionError } from '../../src/client/errors.js';
+import { ConnectionError, type ConnectionReason } from '../../src/client/errors.js';
 import { GrpcClient } from '../../src/client/grpc.js';
 import { JsonTcpClient } from '../../src/client/json-tcp.js';
-import { Fault } from '../../src/engine/fault.js';
+import { Fault, type FaultReason } from '../../src/engine/fault.js';
 import { type Address, formatAddress } from '../../src/wire/address.js';
 import { winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
@@ -26,6 +26,35 @@ function thrown(call: Promise<unknown>): Promise<unknown> {
     (error: unknown) => error,
   );
 }
+
+/** Such an error, and of this reason. */
+function expectReason(error: unknown, reason: ConnectionReason): void {
+  expect(error).to.be.an.instanceOf(ConnectionError);
+  const { reason: given, message } = error as ConnectionError;
+  expect(given, message).to.equal(reason);
+}
+
+describe('The reasons of errors', () => {
+  it('are those of faults and those of connections, and no word is in both', () => {
+    // The compiler sees to it that each list is whole.
+    const faults: Readonly<Record<FaultReason, true>> = {
+      MALFORMED: true,
+      LIMIT_EXCEEDED: true,
+      NOT_FOUND: true,
+      OVERLOADED: true,
+      UNAVAILABLE: true,
+      CANCELLED: true,
+    };
+    const connections: Readonly<Record<ConnectionReason, true>> = {
+      UNREACHABLE: true,
+      TIMED_OUT: true,
+      BAD_ANSWER: true,
+      OTHER_CHAIN: true,
+      CLOSED: true,
+    };
+    expect(Object.keys(faults)).to.not.include.any.members(Object.keys(connections));
+  });
+});
 
 for (const { wire, connect, serve } of WIRES) {
   describe(`A client over ${wire}`, () => {
@@ -47,45 +76,52 @@ for (const { wire, connect, serve } of WIRES) {
     }
 
     describe('throws a ConnectionError that names the address', () => {
-      it('where nobody listens', async () => {
+      it('where nobody listens: UNREACHABLE', async () => {
         const address = await unusedAddress();
         const error = await thrown(clientOf(address).getRoundInfo('alice'));
-        expect(error).to.be.an.instanceOf(ConnectionError);
+        expectReason(error, 'UNREACHABLE');
         expect((error as Error).message).to.contain(formatAddress(address));
       });
 
-      const peers: Readonly<Record<string, (socket: Socket) => void>> = {
-        'where the peer closes at once': (socket) => socket.end(),
-        'where the peer resets the connection': (socket) => socket.resetAndDestroy(),
-        'where the peer closes once it was asked': (socket) => socket.once('data', () => socket.end()),
-        'where the peer closes in the middle of an answer': (socket) =>
-          socket.once('data', () => socket.end(Buffer.concat([header(100), Buffer.from('{"RoundInfo":{')]))),
-        'where the peer speaks another protocol': (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
-        'where the peer sends garbage': (socket) => socket.write(Buffer.alloc(100, 0xee)),
+      // HTTP/2 finds no connection where a peer speaks something else, and JSON/TCP an answer that is none.
+      const another = wire === 'gRPC' ? 'UNREACHABLE' : 'BAD_ANSWER';
+      const peers: Readonly<Record<string, readonly [ConnectionReason, (socket: Socket) => void]>> = {
+        'where the peer closes at once': ['UNREACHABLE', (socket) => socket.end()],
+        'where the peer resets the connection': ['UNREACHABLE', (socket) => socket.resetAndDestroy()],
+        'where the peer closes once it was asked': ['UNREACHABLE', (socket) => socket.once('data', () => socket.end())],
+        'where the peer closes in the middle of an answer': [
+          'UNREACHABLE',
+          (socket) =>
+            socket.once('data', () => socket.end(Buffer.concat([header(100), Buffer.from('{"RoundInfo":{')]))),
+        ],
+        'where the peer speaks another protocol': [
+          another,
+          (socket) => socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'),
+        ],
+        'where the peer sends garbage': [another, (socket) => socket.write(Buffer.alloc(100, 0xee))],
       };
-      for (const [what, behave] of Object.entries(peers)) {
-        it(what, async () => {
+      for (const [what, [reason, behave]] of Object.entries(peers)) {
+        it(`${what}: ${reason}`, async () => {
           const peer = await listenRaw(behave);
           atEnd(peer.close);
           const client = clientOf(peer.address);
           const error = await thrown(client.getRoundInfo('alice'));
-          expect(error).to.be.an.instanceOf(ConnectionError);
+          expectReason(error, reason);
           expect((error as Error).message).to.contain(formatAddress(peer.address));
-          expect(await thrown(client.checkLockout('alice')), 'and so does the next call').to.be.an.instanceOf(
-            ConnectionError,
-          );
+          // And so does the next call.
+          expectReason(await thrown(client.checkLockout('alice')), reason);
         });
       }
 
-      it('where the answer is late', async () => {
+      it('where the answer is late: TIMED_OUT', async () => {
         const silent = await listenRaw(() => {});
         atEnd(silent.close);
         const error = await thrown(clientOf(silent.address, 50).getBlockchainInfo());
-        expect(error).to.be.an.instanceOf(ConnectionError);
+        expectReason(error, 'TIMED_OUT');
         expect((error as Error).message).to.equal(`${formatAddress(silent.address)} did not answer within 50 ms`);
       });
 
-      it('where the connection breaks while a block is judged', async () => {
+      it('where the connection breaks while a block is judged: UNREACHABLE', async () => {
         const { node, store, calls, served } = await validator();
         const proxy = await proxyTo(served.address);
         atEnd(proxy.close);
@@ -96,10 +132,10 @@ for (const { wire, connect, serve } of WIRES) {
         const error = thrown(client.submitBlock('alice', block));
         await until(() => calls.count('submitBlock') === 1, 'the block has arrived');
         proxy.dropAll();
-        expect(await error).to.be.an.instanceOf(ConnectionError);
+        expectReason(await error, 'UNREACHABLE');
       });
 
-      it('where the validator ends before it has answered', async () => {
+      it('where the validator ends before it has answered: UNREACHABLE', async () => {
         const { node, store, calls, served } = await validator();
         const client = clientOf(served.address);
         const block = winning(await node.getRoundInfo(''), 'alice');
@@ -108,7 +144,7 @@ for (const { wire, connect, serve } of WIRES) {
         const error = thrown(client.submitBlock('alice', block));
         await until(() => calls.count('submitBlock') === 1, 'the block has arrived');
         await served.close();
-        expect(await error).to.be.an.instanceOf(ConnectionError);
+        expectReason(await error, 'UNREACHABLE');
       });
     });
 
@@ -157,7 +193,7 @@ for (const { wire, connect, serve } of WIRES) {
         .with.property('reason', 'CANCELLED');
     });
 
-    it('fails the calls that wait when it is closed', async () => {
+    it('fails the calls that wait when it is closed: CLOSED', async () => {
       let asked = false;
       const silent = await listenRaw((socket) => {
         socket.on('data', () => {
@@ -169,7 +205,8 @@ for (const { wire, connect, serve } of WIRES) {
       const error = thrown(client.checkLockout('alice'));
       await until(() => asked, 'the peer was asked');
       client.close();
-      expect(await error).to.be.an.instanceOf(ConnectionError);
+      expectReason(await error, 'CLOSED');
+      if (wire === 'gRPC') expectReason(await thrown(client.checkLockout('alice')), 'CLOSED');
     });
   });
 }

@@ -3,9 +3,10 @@
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import * as service from '../../gen/hourcoin/v1/validator_service.js';
-import { ConnectionError } from '../../src/client/errors.js';
+import { type ClientError, ConnectionError } from '../../src/client/errors.js';
 import { GrpcClient } from '../../src/client/grpc.js';
 import { Fault } from '../../src/engine/fault.js';
+import { LIMITS } from '../../src/engine/limits.js';
 import { cleanup } from '../support/cleanup.js';
 import { listenRaw } from '../support/sockets.js';
 import { until } from '../support/wait.js';
@@ -55,52 +56,72 @@ describe('The gRPC client', () => {
     return client;
   }
 
-  /** What asking for the round throws, and what watching rounds does. */
-  async function bothThrow(client: GrpcClient): Promise<unknown[]> {
-    const watching = client.watchRounds('alice')[Symbol.asyncIterator]();
-    return Promise.all([client.getRoundInfo('alice').catch((error) => error), watching.next().catch((error) => error)]);
+  /** What asking for the round throws, and what watching rounds throws or is interrupted by. */
+  async function bothTell(client: GrpcClient) {
+    const asked = client.getRoundInfo('alice').then(
+      () => {
+        throw new Error('the call was answered');
+      },
+      (error: ClientError) => error,
+    );
+    const watched = new Promise<{ error: ClientError; goesOn: boolean }>((resolve) => {
+      const watch = client.watchRounds('alice', { onInterrupted: (error) => resolve({ error, goesOn: true }) });
+      watch.next().catch((error) => resolve({ error, goesOn: false }));
+    });
+    const { error, goesOn } = await watched;
+    return { errors: [await asked, error], goesOn };
   }
 
-  for (const code of [
-    status.UNAVAILABLE,
-    status.CANCELLED,
-    status.INTERNAL,
-    status.UNKNOWN,
-    status.UNIMPLEMENTED,
-    status.UNAUTHENTICATED,
-    status.DEADLINE_EXCEEDED,
-    status.ABORTED,
-  ]) {
-    it(`throws a ConnectionError where the peer says ${status[code]} and no more`, async () => {
-      for (const error of await bothThrow(await answered(code))) {
+  for (const [code, reason, goesOn] of [
+    [status.UNAVAILABLE, 'UNREACHABLE', true],
+    [status.CANCELLED, 'UNREACHABLE', true],
+    [status.DEADLINE_EXCEEDED, 'TIMED_OUT', true],
+    [status.INTERNAL, 'BAD_ANSWER', false],
+    [status.UNKNOWN, 'BAD_ANSWER', false],
+    [status.UNIMPLEMENTED, 'BAD_ANSWER', false],
+    [status.UNAUTHENTICATED, 'BAD_ANSWER', false],
+    [status.ABORTED, 'BAD_ANSWER', false],
+  ] as const) {
+    const streams = goesOn ? 'streams go on' : 'so do streams';
+    it(`throws a ConnectionError, ${reason}, where the peer says ${status[code]} and no more; ${streams}`, async () => {
+      const told = await bothTell(await answered(code));
+      for (const error of told.errors) {
         expect(error).to.be.an.instanceOf(ConnectionError).with.property('message').that.contains('not today');
+        expect(error.reason).to.equal(reason);
       }
+      expect(told.goesOn).to.equal(goesOn);
     });
   }
 
-  for (const [code, reason] of [
-    [status.INVALID_ARGUMENT, 'MALFORMED'],
-    [status.NOT_FOUND, 'NOT_FOUND'],
-    [status.RESOURCE_EXHAUSTED, 'OVERLOADED'],
+  for (const [code, reason, goesOn] of [
+    [status.INVALID_ARGUMENT, 'MALFORMED', false],
+    [status.NOT_FOUND, 'NOT_FOUND', false],
+    [status.RESOURCE_EXHAUSTED, 'OVERLOADED', true],
   ] as const) {
-    it(`throws a fault, ${reason}, where the peer says ${status[code]} and no more`, async () => {
-      for (const error of await bothThrow(await answered(code))) {
+    const streams = goesOn ? 'streams go on' : 'so do streams';
+    it(`throws a fault, ${reason}, where the peer says ${status[code]} and no more; ${streams}`, async () => {
+      const told = await bothTell(await answered(code));
+      for (const error of told.errors) {
         expect(error).to.be.an.instanceOf(Fault).and.to.deep.include({ reason, message: 'not today' });
       }
+      expect(told.goesOn).to.equal(goesOn);
     });
   }
 
-  it('throws a ConnectionError where the answer has no content', async () => {
-    for (const error of await bothThrow(await answered(Buffer.of()))) {
-      expect(error).to.be.an.instanceOf(ConnectionError).with.property('message').that.contains('without its content');
-    }
-  });
-
-  it('throws a ConnectionError where the answer is not protobuf', async () => {
-    for (const error of await bothThrow(await answered(Buffer.alloc(20, 0xff)))) {
-      expect(error).to.be.an.instanceOf(ConnectionError);
-    }
-  });
+  for (const [what, answer, message] of [
+    ['has no content', Buffer.of(), 'without its content'],
+    ['is not protobuf', Buffer.alloc(20, 0xff), 'sent what is no answer'],
+    ['is larger than any answer', Buffer.alloc(LIMITS.answerBytes + 1), 'larger than max'],
+  ] as const) {
+    it(`throws a ConnectionError, BAD_ANSWER, where the answer ${what}; so do streams`, async () => {
+      const told = await bothTell(await answered(answer));
+      for (const error of told.errors) {
+        expect(error).to.be.an.instanceOf(ConnectionError).with.property('message').that.contains(message);
+        expect(error.reason).to.equal('BAD_ANSWER');
+      }
+      expect(told.goesOn).to.equal(false);
+    });
+  }
 
   it('has a connection of its own', async () => {
     let connections = 0;

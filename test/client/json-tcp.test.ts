@@ -156,10 +156,10 @@ describe('The JSON/TCP client', () => {
     ['a number out of range', '{"LockoutStatus":{"is_locked":true,"seconds_remaining":18446744073709551616}}'],
     ['an answer without its value', '"LockoutStatus"'],
   ] as const) {
-    it(`throws a ConnectionError where the peer sends ${what}`, async () => {
+    it(`throws a ConnectionError, BAD_ANSWER, where the peer sends ${what}`, async () => {
       const client = await answered(text);
       const error = await thrown(client.checkLockout('alice'));
-      expect(error).to.be.an.instanceOf(ConnectionError);
+      expect(error).to.be.an.instanceOf(ConnectionError).with.property('reason', 'BAD_ANSWER');
       expect(error.message).to.contain('sent what is no answer');
     });
   }
@@ -173,7 +173,10 @@ describe('The JSON/TCP client', () => {
       const { client, sockets } = await talkingTo((_, socket, connection) =>
         socket.write(connection === 1 ? bytes : framed(LOCKED)),
       );
-      await client.checkLockout('alice').catch((error) => expect(error.message).to.contain('does not speak'));
+      await client.checkLockout('alice').catch((error) => {
+        expect(error).to.be.an.instanceOf(ConnectionError).with.property('reason', 'BAD_ANSWER');
+        expect(error.message).to.contain('does not speak');
+      });
       await until(() => sockets[0]?.destroyed === true, 'the connection is gone');
       expect((await client.checkLockout('alice')).isLocked).to.equal(true);
       expect(sockets).to.have.length(2);
@@ -188,7 +191,9 @@ describe('The JSON/TCP client', () => {
     });
     const client = new JsonTcpClient(peer.address, 50);
     atEnd(() => client.close());
-    expect(await thrown(client.checkLockout('alice'))).to.be.an.instanceOf(ConnectionError);
+    expect(await thrown(client.checkLockout('alice')))
+      .to.be.an.instanceOf(ConnectionError)
+      .with.property('reason', 'TIMED_OUT');
     const next = client.checkLockout('alice');
     late[0]?.write(framed(LOCKED));
     expect((await next).isLocked).to.equal(false);
@@ -207,7 +212,9 @@ describe('The JSON/TCP client', () => {
     expect(await first)
       .to.be.an.instanceOf(Fault)
       .with.property('reason', 'CANCELLED');
-    expect(await other).to.be.an.instanceOf(ConnectionError);
+    expect(await other)
+      .to.be.an.instanceOf(ConnectionError)
+      .with.property('reason', 'UNREACHABLE');
     expect((await client.checkLockout('bob')).isLocked).to.equal(true);
   });
 

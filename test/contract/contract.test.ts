@@ -355,15 +355,28 @@ for (const [door, make] of Object.entries(CHAIN_DOORS)) {
       expect((await noBlock).reason).to.equal('CANCELLED');
     });
 
-    it('ends its streams when it stops', async () => {
-      const rounds = made.validator.watchRounds('alice')[Symbol.asyncIterator]();
-      const blocks = made.validator.watchBlocks(0)[Symbol.asyncIterator]();
+    it(`${door === 'in memory' ? 'ends' : 'interrupts, and does not end,'} its streams when it stops`, async () => {
+      const giveUp = new AbortController();
+      const interruptions: string[] = [];
+      const onInterrupted = ({ message }: Error): void => void interruptions.push(message);
+      const options = { signal: giveUp.signal, onInterrupted };
+      const rounds = made.validator.watchRounds('alice', options)[Symbol.asyncIterator]();
+      const blocks = made.validator.watchBlocks(0, options)[Symbol.asyncIterator]();
       await rounds.next();
       const [noRound, noBlock] = [rounds.next(), blocks.next()];
       await until(() => made.count('watchBlocks') === 1, 'it watches');
       await made.node.stop();
-      expect((await noRound).done).to.equal(true);
-      expect((await noBlock).done).to.equal(true);
+      if (door === 'in memory') {
+        expect((await noRound).done).to.equal(true);
+        expect((await noBlock).done).to.equal(true);
+        expect(interruptions).to.deep.equal([]);
+      } else {
+        await until(() => interruptions.length === 2, 'both are interrupted');
+        for (const message of interruptions) expect(message).to.contain('has ended the stream');
+        giveUp.abort();
+        expect((await faultOf(noRound)).reason).to.equal('CANCELLED');
+        expect((await faultOf(noBlock)).reason).to.equal('CANCELLED');
+      }
     });
   });
 }

@@ -5,7 +5,7 @@ import { SubmitResult } from '../../gen/hourcoin/v1/validator_service.js';
 import { ConnectionError } from '../../src/client/errors.js';
 import { Fault } from '../../src/engine/fault.js';
 import type { MinerEvent } from '../../src/miner/events.js';
-import { MinerClient } from '../../src/miner-client.js';
+import { MinerClient, NoBlockError } from '../../src/miner-client.js';
 import type { ValidatorNode } from '../../src/validator/node.js';
 import { cleanup } from '../support/cleanup.js';
 import { Recorder } from '../support/recorder.js';
@@ -73,9 +73,26 @@ for (const { wire, serve, written } of WIRES) {
         if (type === 'no-timestamp') stop.abort();
       };
       const error = await alice.mineAndSubmit({ maxAttempts: 0, onEvent, signal: stop.signal }).catch((error) => error);
-      expect(error).to.be.an.instanceOf(Error);
+      expect(error).to.be.an.instanceOf(Fault).with.property('reason', 'CANCELLED');
       expect((await alice.getBlockchainInfo()).blockCount).to.equal(0n);
     });
+
+    if (wire === 'gRPC') {
+      it('throws a NoBlockError where a new round comes before the block is done, and submits nothing', async () => {
+        const calls = intercepted(node, {
+          getRoundInfo: async (...asked) => ({ ...(await node.getRoundInfo(...asked)), difficulty: '0x1' }),
+        });
+        const served = await serve(calls.validator);
+        atEnd(served.close);
+        const client = clientOf('alice', written(served.address));
+        const onEvent = ({ type }: MinerEvent): void => {
+          if (type === 'timestamp') void clientOf('rival').mineAndSubmit();
+        };
+        const error = await client.mineAndSubmit({ onEvent }).catch((error) => error);
+        expect(error).to.be.an.instanceOf(NoBlockError).with.property('reason', 'NO_BLOCK');
+        expect(calls.count('submitBlock')).to.equal(0);
+      });
+    }
 
     it('mines until it has its blocks', async () => {
       expect(await alice.startMining({ blocks: 1 })).to.equal(1);

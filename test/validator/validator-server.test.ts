@@ -128,7 +128,7 @@ describe('ValidatorServer', () => {
         reason: 'MALFORMED',
         field: 'from_index',
       });
-      expect(await failing(validator.watchBlocks(index).next())).to.include({
+      expect(await failing(validator.watchBlocks(index)[Symbol.asyncIterator]().next())).to.include({
         reason: 'MALFORMED',
         field: 'from_index',
       });
