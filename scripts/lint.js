@@ -1,4 +1,4 @@
-// npm run lint: code and schemas are formatted and linted, gen/ is what proto/ makes, and no released schema is broken.
+// npm run lint: code and schemas are formatted and linted, what the library offers is documented, gen/ is what proto/ makes, and no released schema is broken.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 let failed = 0;
 
 check('biome', 'npx biome check --error-on-warnings .');
+check('api docs', 'npx typedoc --emit none --logLevel Warn');
 check('buf lint', 'npx buf lint');
 check('buf format', 'npx buf format -d --exit-code');
 check('gen/ is fresh', 'npm run --silent gen');

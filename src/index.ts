@@ -1,4 +1,42 @@
-/** Hourcoin's public door: `import { ValidatorServer, MinerClient } from 'hourcoin'`. */
+/**
+ * Hourcoin is a blockchain paced by time. This is its library: a validator to run, a miner, and clients for both protocols.
+ *
+ * | what you want | where it is |
+ * | --- | --- |
+ * | run a validator | {@link ValidatorServer} |
+ * | mine | {@link MinerClient} |
+ * | ask a validator, over either protocol | {@link connectTo}, a {@link Validator} |
+ * | read the chain, watch blocks and rounds | {@link connectToGrpc}, a {@link GrpcClient} |
+ *
+ * Counts, times and whatever else may need 64 bits are `bigint`. Times are milliseconds since the Unix epoch on the validator's timescale, which
+ * {@link RoundInfo} names. Hashes are `Buffer`s of 32 bytes.
+ *
+ * A rejected block is an answer. What keeps a call from being answered is thrown: a {@link Fault} by the validator, a {@link ConnectionError} by the client.
+ * Both have a `reason` to match on, which is stable; messages are for people. Wrong arguments are a TypeError or a RangeError.
+ *
+ * @example
+ * ```ts
+ * import { connectToGrpc, MinerClient, ValidatorServer } from 'hourcoin';
+ *
+ * const server = new ValidatorServer({ address: '127.0.0.1:8080', grpc: '127.0.0.1:50051', data: './chain' });
+ * await server.start();
+ *
+ * const miner = new MinerClient({ minerId: 'alice', validator: '127.0.0.1:8080' });
+ * const { message, block } = await miner.mineAndSubmit({ rewardAddress: 'alice_rewards' });
+ * console.log(message, block.hash.toString('hex'));
+ * miner.close();
+ *
+ * const validator = connectToGrpc('grpc://127.0.0.1:50051');
+ * for await (const { block } of validator.watchBlocks(0)) {
+ *   console.log(`#${block?.index}: ${block?.hash.toString('hex')}`);
+ *   break;
+ * }
+ * validator.close();
+ * await server.stop();
+ * ```
+ *
+ * @packageDocumentation
+ */
 
 export type { AcceptedBlock, Block, Output, Transaction } from '../gen/hourcoin/v1/block.js';
 export type {
@@ -16,16 +54,19 @@ export {
   SubmitResult,
   Timescale,
 } from '../gen/hourcoin/v1/validator_service.js';
-export { ConnectionError } from './client/errors.js';
+export { connectTo, connectToGrpc } from './client/connect.js';
+export { type ClientError, ConnectionError, type ConnectionReason } from './client/errors.js';
 export { GrpcClient } from './client/grpc.js';
 export { JsonTcpClient } from './client/json-tcp.js';
+export type { Watch } from './client/watch.js';
 export { Fault, type FaultReason } from './engine/fault.js';
+export type { ChainParameters } from './engine/state.js';
 export type { MinerEvent, MinerObserver } from './miner/events.js';
 export type { MiningOptions } from './miner/miner.js';
-export { MinerClient, type MinerClientOptions, type Submitted } from './miner-client.js';
+export { MinerClient, type MinerClientOptions, NoBlockError, type Submitted } from './miner-client.js';
 export type { Log } from './server/log.js';
 export { DamageError, type StoredChain, StoreError } from './store/store.js';
 export type { Observer, ValidatorEvent } from './validator/events.js';
-export type { BlockName, CallOptions, ChainValidator, Page, Validator } from './validator/validator.js';
+export type { BlockName, CallOptions, ChainValidator, Page, Validator, WatchOptions } from './validator/validator.js';
 export { type Listening, StartError, type ValidatorOptions, ValidatorServer } from './validator-server.js';
 export { type Address, parseAddress } from './wire/address.js';

@@ -18,6 +18,7 @@ import { DamageError, type Store, type StoredChain, StoreError } from './store/s
 import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
 import type { Observer, ValidatorEvent } from './validator/events.js';
 import { ValidatorNode } from './validator/node.js';
+import type { ChainValidator } from './validator/validator.js';
 import { type Address, formatAddress, parseAddress } from './wire/address.js';
 import { TIMESCALE_NAMES } from './wire/answers.js';
 
@@ -45,12 +46,15 @@ export interface ValidatorOptions {
 
 /** Where a validator listens. */
 export interface Listening {
+  /** JSON/TCP, with its real port. */
   readonly jsonTcp: Address;
+  /** gRPC, with its real port; undefined where it is off. */
   readonly grpc: Address | undefined;
 }
 
 /** A validator cannot start as it is told to: the message says why, and what to do. */
 export class StartError extends Error {
+  /** Always this. */
   override readonly name = 'StartError';
 }
 
@@ -62,9 +66,32 @@ const GRACE_MS = 2_000;
 
 const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A validator, started and stopped once. */
+/**
+ * A validator, started and stopped once: what `hourcoin validator` runs.
+ *
+ * @example
+ * ```ts
+ * import { ValidatorServer } from 'hourcoin';
+ *
+ * const server = new ValidatorServer({
+ *   address: '127.0.0.1:8080', // JSON/TCP; port 0 for any free one
+ *   grpc: 'off',
+ *   difficulty: 0x00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFn,
+ *   data: './my-chain',
+ *   onEvent: (event) => {
+ *     if (event.type === 'block') console.log(`${event.height} blocks`);
+ *   },
+ * });
+ * const { jsonTcp } = await server.start();
+ * console.log(`listening on ${jsonTcp.host}:${jsonTcp.port}`);
+ * await server.stop();
+ * ```
+ */
 export class ValidatorServer {
-  /** Rejects when the store fails: the validator takes nothing any more, and should be stopped. It never resolves. */
+  /**
+   * Rejects with a StoreError when the store fails: the validator takes nothing any more, and should be stopped. It never resolves, and nobody
+   * needs to listen.
+   */
   readonly failed: Promise<never>;
   private readonly log: Log;
   private reportFailure: (error: unknown) => void = () => {};
@@ -74,6 +101,7 @@ export class ValidatorServer {
   private grpc: GrpcServer | undefined;
   private settled: StoredChain | undefined;
 
+  /** Opens nothing yet. Throws a RangeError where the difficulty or the clock's speed is not one. */
   constructor(private readonly options: ValidatorOptions = {}) {
     this.log = options.log ?? NO_LOG;
     const { difficulty, clockSpeed } = options;
@@ -90,21 +118,52 @@ export class ValidatorServer {
     this.failed.catch(() => {});
   }
 
-  /** What the chain was begun with: the data folder's, once it is started. */
+  /** What the chain was begun with: the data folder's. Throws an Error before it is started. */
   get chain(): StoredChain {
     if (this.settled === undefined) throw new Error('the validator has not started');
     return this.settled;
   }
 
-  /** The validator itself, in this process, once it is started. */
-  get validator(): ValidatorNode {
+  /**
+   * The validator itself, in this process: its calls throw a Fault, and its streams end when it stops. Throws an Error before it is started.
+   *
+   * @example
+   * ```ts
+   * import { ValidatorServer } from 'hourcoin';
+   *
+   * const server = new ValidatorServer({ address: '127.0.0.1:0', grpc: 'off', data: './my-other-chain' });
+   * await server.start();
+   * console.log((await server.validator.getRoundInfo('')).difficulty, server.chain.clockSpeed);
+   * await server.stop();
+   * ```
+   */
+  get validator(): ChainValidator {
     if (this.node === undefined) throw new Error('the validator has not started');
     return this.node;
   }
 
   /**
-   * Opens the data folder and listens. Throws a StartError or StoreError that says what to do; nothing is left running then, and no chain is
-   * begun. `signal` gives up the wait for a clock that stands behind.
+   * Opens the data folder and listens. Resolves to where. `signal` gives up the wait for a clock that stands behind, which is at most five
+   * seconds.
+   *
+   * Throws a {@link StartError} or a {@link StoreError} that says what to do; nothing is left running then, and no chain is begun.
+   *
+   * @example
+   * ```ts
+   * import { MinerClient, StartError, StoreError, ValidatorServer } from 'hourcoin';
+   *
+   * const server = new ValidatorServer({ address: '127.0.0.1:0', grpc: '127.0.0.1:0', data: './my-network' });
+   * try {
+   *   const { grpc } = await server.start();
+   *   const miner = new MinerClient({ minerId: 'alice', validator: `grpc://127.0.0.1:${grpc?.port}` });
+   *   console.log((await miner.mineAndSubmit()).message);
+   *   miner.close();
+   *   await server.stop();
+   * } catch (error) {
+   *   if (!(error instanceof StartError || error instanceof StoreError)) throw error;
+   *   console.log(error.message);
+   * }
+   * ```
    */
   async start(signal?: AbortSignal): Promise<Listening> {
     if (this.store !== undefined) throw new StartError('the validator has been started already');
@@ -130,7 +189,7 @@ export class ValidatorServer {
     }
   }
 
-  /** Stops taking, answers what was taken, closes: within five seconds. */
+  /** Stops taking, answers what was taken, ends streams and connections, closes the data folder: within five seconds. */
   async stop(): Promise<void> {
     this.jsonTcp?.stopTaking();
     this.grpc?.stopTaking();

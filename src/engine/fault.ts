@@ -20,9 +20,12 @@ export type FaultReason =
 
 /** Thrown where an input is not judged; nothing is used up. The message says what to do where that is not plain. */
 export class Fault extends Error {
+  /** Always this. */
   override readonly name = 'Fault';
 
+  /** @internal */
   constructor(
+    /** Stable: match on it, not on the message. */
     readonly reason: FaultReason,
     message: string,
     /** The field that is wrong, as protobuf names it: `block.transactions`. */

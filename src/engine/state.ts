@@ -17,6 +17,7 @@ export const ROUND_MS = 3_600_000n;
 export interface ChainParameters {
   /** What a block's hash must meet, 1 to 2^128 − 1. */
   readonly difficulty: bigint;
+  /** How times are counted. */
   readonly timescale: Timescale;
   /** When the first round began, milliseconds: the tonce's source before the first block. */
   readonly firstRoundStart: bigint;

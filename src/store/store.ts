@@ -6,10 +6,11 @@ import type { ChainParameters, Change, State } from '../engine/state.js';
 
 /** What a data folder holds when it is opened. */
 export interface StoredChain {
+  /** What is fixed since it was begun. */
   readonly parameters: ChainParameters;
   /** How fast the clock ran that made it: 1 but for trials. */
   readonly clockSpeed: number;
-  /** The last stamp: no later one may be earlier. */
+  /** The last stamp, milliseconds since the Unix epoch on the chain's timescale: no later one may be earlier. */
   readonly stamp: bigint;
 }
 
@@ -61,10 +62,12 @@ export interface Store {
 
 /** A store that cannot be used as it is: the message says what is wrong and what to do. */
 export class StoreError extends Error {
+  /** What a log calls it. */
   override readonly name: string = 'StoreError';
 }
 
 /** Stored bytes are not what was written. */
 export class DamageError extends StoreError {
+  /** Always this. */
   override readonly name = 'DamageError';
 }

@@ -4,8 +4,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { MinerClient } from '../../src/miner-client.js';
+import { formatAddress } from '../../src/wire/address.js';
+import { cleanup } from '../support/cleanup.js';
 import { type Ended, ended } from '../support/ended.js';
-import { start, temporaryFolder } from '../support/programs.js';
+import { examplesOf } from '../support/examples.js';
+import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
+import { unusedAddress } from '../support/sockets.js';
 
 /** The repository: this file runs as dist/test/cli/package.test.js, and what is packed is dist/ as it is. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -70,15 +75,70 @@ describe('The package', () => {
     expect(code).to.equal(0);
   });
 
-  it('A program in TypeScript is checked against its types', async () => {
-    writeFileSync(join(project, 'typed.ts'), TYPED);
+  /** Checks files of the project with the compiler. */
+  async function expectTyped(...files: readonly string[]): Promise<void> {
     const options = ['--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', '--types', 'node'];
     const types = ['--typeRoots', join(ROOT, 'node_modules/@types')];
     const compiler = join(ROOT, 'node_modules/typescript-native/bin/tsc');
-    const checked = start(process.execPath, [compiler, ...options, ...types, 'typed.ts'], { cwd: project });
+    const checked = start(process.execPath, [compiler, ...options, ...types, ...files], { cwd: project });
     const { code, stdout } = await ended(checked);
     expect(stdout).to.equal('');
     expect(code).to.equal(0);
+  }
+
+  it('A program in TypeScript is checked against its types', async () => {
+    writeFileSync(join(project, 'typed.ts'), TYPED);
+    await expectTyped('typed.ts');
+  });
+
+  describe('The examples of its documentation', () => {
+    const atEnd = cleanup();
+    const examples = examplesOf(ROOT);
+
+    it('are there for what a user begins with', () => {
+      const code = examples.map(({ code }) => code).join('');
+      for (const name of ['new ValidatorServer(', 'new MinerClient(', 'connectTo(', 'connectToGrpc(']) {
+        expect(code).to.include(name);
+      }
+      for (const call of ['mineAndSubmit', 'startMining', 'submitBlock', 'watchBlocks', 'watchRounds', 'listBlocks']) {
+        expect(code).to.include(`.${call}(`);
+      }
+    });
+
+    it('are right: the compiler takes them, and that of the README', async () => {
+      const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
+      const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], at) => ({
+        name: `readme-${at + 1}`,
+        code: String(code),
+      }));
+      expect(snippets).to.not.deep.equal([]);
+      const all = [...examples, ...snippets];
+      for (const { name, code } of all) writeFileSync(join(project, `${name}.ts`), code);
+      await expectTyped(...all.map(({ name }) => `${name}.ts`));
+    });
+
+    it('run, and end by themselves', async () => {
+      const validator = await startValidator(join(folder.path, 'validator'));
+      atEnd(() => end(validator));
+      const first = new MinerClient({ minerId: 'first', validator: validator.jsonTcp });
+      await first.mineAndSubmit();
+      first.close();
+      for (const { name, code } of examples) {
+        // Whoever starts a validator listens where nobody does; the others ask the one that runs.
+        const own = code.includes('new ValidatorServer(');
+        const jsonTcp = own ? formatAddress(await unusedAddress()) : validator.jsonTcp;
+        const grpc = own ? formatAddress(await unusedAddress()) : validator.grpc.replace('grpc://', '');
+        const placed = code.replaceAll('127.0.0.1:8080', jsonTcp).replaceAll('127.0.0.1:50051', grpc);
+        writeFileSync(join(project, `${name}.js`), placed);
+      }
+      const runs = examples.map(({ name }) => `await import('./${name}.js');\nconsole.log('✓ ${name}');\n`);
+      writeFileSync(join(project, 'examples.js'), runs.join(''));
+      const { code, stdout, stderr } = await ended(start(process.execPath, ['examples.js'], { cwd: project }));
+      expect(stderr).to.equal('');
+      expect(code, stdout).to.equal(0);
+      const done = [...stdout.matchAll(/^✓ (src-\S+)$/gm)].map(([, name]) => name);
+      expect(done).to.deep.equal(examples.map(({ name }) => name));
+    }).timeout(60_000);
   });
 
   it('`hourcoin` is its program', async () => {
