@@ -13,6 +13,7 @@ import type { JsonTcpClient } from './client/json-tcp.js';
 import { DEFAULT_JSON_TCP } from './defaults.js';
 import { cancelled } from './engine/fault.js';
 import { LIMITS } from './engine/limits.js';
+import { MOST_THREADS } from './miner/effort.js';
 import { Miner, type MiningOptions } from './miner/miner.js';
 import { systemTimer } from './time/timer.js';
 import type { CallOptions } from './validator/validator.js';
@@ -124,8 +125,9 @@ export class MinerClient {
   /**
    * Makes one block for the round in force and submits it, whatever the verdict: a rejection is an answer. It does not wait for a lockout.
    *
-   * Beyond what every call throws: a {@link NoBlockError} where there was no block to submit, a RangeError where the reward address is empty or too long.
-   * Of the options only `rewardAddress`, `maxAttempts`, `index`, `prevHash`, `signal` and `onEvent` count.
+   * Beyond what every call throws: a {@link NoBlockError} where there was no block to submit, a RangeError where the reward address is empty or too
+   * long, or the number of threads is none.
+   * Of the options only `rewardAddress`, `maxAttempts`, `index`, `prevHash`, `threads`, `signal` and `onEvent` count.
    *
    * @example
    * ```ts
@@ -139,6 +141,7 @@ export class MinerClient {
    */
   async mineAndSubmit(options: MiningOptions = {}): Promise<Submitted> {
     mustFit('rewardAddress', options.rewardAddress);
+    mustBeThreads(options.threads);
     const { signal } = options;
     try {
       const info = await this.getRoundInfo({ signal });
@@ -155,8 +158,8 @@ export class MinerClient {
    * Mines until it is stopped by `signal` or has made its `blocks`: waits for lockouts and rounds, connects again, goes on whatever falls over.
    * Resolves to the number of blocks that were accepted, also where it is stopped.
    *
-   * Throws a RangeError where the reward address is empty or too long, and a ConnectionError, BAD_ANSWER, where the validator's difficulty cannot be
-   * read.
+   * Throws a RangeError where the reward address is empty or too long or the number of threads is none, and a ConnectionError, BAD_ANSWER, where the
+   * validator's difficulty cannot be read.
    *
    * @example
    * ```ts
@@ -178,6 +181,7 @@ export class MinerClient {
    */
   async startMining(options: MiningOptions = {}): Promise<number> {
     mustFit('rewardAddress', options.rewardAddress);
+    mustBeThreads(options.threads);
     return new Miner(this.validator, this.minerId, options).run();
   }
 
@@ -191,4 +195,9 @@ export class MinerClient {
 function mustFit(name: string, text: string | undefined): void {
   if (text === undefined || (text !== '' && Buffer.byteLength(text) <= LIMITS.addressBytes)) return;
   throw new RangeError(`${name} has 1 to ${LIMITS.addressBytes} bytes of UTF-8`);
+}
+
+function mustBeThreads(threads = 1): void {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return;
+  throw new RangeError(`threads is a whole number from 1 to ${MOST_THREADS}`);
 }

@@ -1,9 +1,11 @@
 /** Reading arguments: each throws what commander shows as one line, with exit code 2. */
 
+import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_U32 } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { LIMITS } from '../engine/limits.js';
+import { MOST_THREADS } from '../miner/effort.js';
 import { parseAddress } from '../wire/address.js';
 
 /** What may be logged, the most first. */
@@ -77,6 +79,12 @@ export function integer(least: number, most: number): (text: string) => number {
       throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
     return value;
   };
+}
+
+/** How many threads search: a number, or `all`, one for each processor that the program may use. */
+export function threads(text: string): number {
+  if (text === 'all') return Math.min(availableParallelism(), MOST_THREADS);
+  return integer(1, MOST_THREADS)(text);
 }
 
 /** How many times as fast as real time. */

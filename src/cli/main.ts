@@ -6,7 +6,7 @@ import { Argument, Command, CommanderError } from 'commander';
 import { DEFAULT_TIMEOUT_MS } from '../client/errors.js';
 import { DEFAULT_DATA, DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../defaults.js';
 import { MAX_U32 } from '../engine/bytes.js';
-import { DEFAULT_MAX_ATTEMPTS } from '../miner/search.js';
+import { DEFAULT_MAX_ATTEMPTS } from '../miner/effort.js';
 import * as read from './arguments.js';
 import { ExitError } from './exit.js';
 
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     if (process.argv.length <= 2) throw new ExitError('which command? See hourcoin --help', 2);
     await program().parseAsync();
   } catch (error) {
-    process.exitCode = end(error);
+    process.exitCode = await end(error);
   }
   // What is left over, such as a connection that is closing, must not keep the process.
   await Promise.all(
@@ -43,10 +43,13 @@ async function main(): Promise<void> {
 }
 
 /** Says how it ended where that is not said yet, and gives the exit code. */
-function end(error: unknown): number {
+async function end(error: unknown): Promise<number> {
   // commander has printed its line; `--help` and `--version` are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const text = error instanceof Error ? (EXPECTED.includes(error.name) ? error.message : error.stack) : String(error);
+  // What a peer has said may be part of a message.
+  const { harmless } = await import('./text.js');
+  const told = error instanceof Error && EXPECTED.includes(error.name);
+  const text = told ? harmless(error.message) : error instanceof Error ? error.stack : String(error);
   process.stderr.write(`error: ${text}\n`);
   return error instanceof ExitError ? error.code : 1;
 }
@@ -135,6 +138,12 @@ function addMiner(program: Command): void {
         .option('--max-attempts <n>', 'how many timestamps to try against the tonce')
         .argParser(read.integer(1, 1e6))
         .default(DEFAULT_MAX_ATTEMPTS),
+    )
+    .addOption(
+      read
+        .option('--threads <n>', 'how many threads search a nonce that takes long, or "all"')
+        .argParser(read.threads)
+        .default(1),
     )
     .addOption(
       read

@@ -7,6 +7,12 @@ import { MinerClient } from '../miner-client.js';
 import { aborted, stopSignal } from './exit.js';
 import { colour, harmless, say } from './text.js';
 
+/** Back to the start of the line, and away with it. */
+const CLEAR_LINE = '\r\x1b[2K';
+
+/** How often a search is spoken of where no line can be written again, milliseconds. */
+const RATE_MS = 10_000;
+
 export interface MinerArguments {
   readonly minerId: string | undefined;
   readonly validator: string;
@@ -14,12 +20,13 @@ export interface MinerArguments {
   readonly blocks: number | undefined;
   readonly timeout: number;
   readonly maxAttempts: number;
+  readonly threads: number;
   readonly index: number | undefined;
   readonly prevHash: Buffer | undefined;
 }
 
 export async function runMiner(args: MinerArguments): Promise<void> {
-  const { validator, timeout, blocks, maxAttempts, index, prevHash } = args;
+  const { validator, timeout, blocks, maxAttempts, threads, index, prevHash } = args;
   const minerId = args.minerId ?? `miner_${randomInt(2 ** 32)}`;
   const rewardAddress = args.rewardAddress ?? minerId;
 
@@ -39,23 +46,28 @@ export async function runMiner(args: MinerArguments): Promise<void> {
     rewardAddress,
     blocks,
     maxAttempts,
+    threads,
     index,
     prevHash,
     signal: stop,
     onEvent: (event) => display.show(event),
   });
   await Promise.race([mining, aborted(stop)]);
-  display.endCountdown();
+  display.endLine();
   client.close();
 }
 
 /** Prints what the network guide shows. */
 class MinerDisplay {
   private connectedBefore = false;
+  /** On a terminal: whether the last line is one that is written again and again, and what writes it. */
+  private rewriting = false;
   private countdown: NodeJS.Timeout | undefined;
+  /** Elsewhere: when the search is to be spoken of again. */
+  private sayRateAt = 0;
 
   show(event: MinerEvent): void {
-    this.endCountdown();
+    this.endLine();
     switch (event.type) {
       case 'connected':
         return this.connected(event.round);
@@ -84,6 +96,8 @@ class MinerDisplay {
         );
       case 'timestamp':
         return say(`  Found valid timestamp: ${event.timestamp}`);
+      case 'searching':
+        return this.searching(event);
       case 'mined':
         say(`  ✓ Block mined! Hash: ${event.block.hash.toString('hex')}`);
         return say(`  Nonce: ${event.block.nonce}`);
@@ -112,12 +126,25 @@ class MinerDisplay {
     }
   }
 
-  /** Ends the line that counts down, where there is one. */
-  endCountdown(): void {
-    if (this.countdown === undefined) return;
+  /** Takes away the line that is written again and again, where there is one. */
+  endLine(): void {
     clearInterval(this.countdown);
-    this.countdown = undefined;
-    process.stdout.write('\r\x1b[2K');
+    if (this.rewriting) process.stdout.write(CLEAR_LINE);
+    this.rewriting = false;
+  }
+
+  private rewrite(line: string): void {
+    process.stdout.write(CLEAR_LINE + line);
+    this.rewriting = true;
+  }
+
+  private searching({ tried, perSecond }: Extract<MinerEvent, { type: 'searching' }>): void {
+    const line = `  Searching the nonce: ${millions(perSecond)} a second, ${millions(Number(tried))} tried...`;
+    if (process.stdout.isTTY) return this.rewrite(line);
+    const now = performance.now();
+    if (now < this.sayRateAt) return;
+    this.sayRateAt = now + RATE_MS;
+    say(line);
   }
 
   private connected(round: Extract<MinerEvent, { type: 'connected' }>['round']): void {
@@ -145,9 +172,13 @@ class MinerDisplay {
     const end = performance.now() + waitMs;
     const draw = (): void => {
       const left = Math.max(0, Math.ceil((Number(seconds) * (end - performance.now())) / waitMs));
-      process.stdout.write(`\r\x1b[2K⏳ In lockout period. Waiting ${left} seconds...`);
+      this.rewrite(`⏳ In lockout period. Waiting ${left} seconds...`);
     };
     draw();
     this.countdown = setInterval(draw, 1_000);
   }
+}
+
+function millions(count: number): string {
+  return `${(count / 1e6).toFixed(1)} million`;
 }

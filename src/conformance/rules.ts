@@ -33,7 +33,7 @@ export interface Rule {
 export interface Recipe {
   readonly index?: 'height + 1';
   readonly prev_block_hash?: 'other';
-  readonly timestamp?: 'tip' | 'too new' | 'misses the tonce';
+  readonly timestamp?: 'tip' | 'too old' | 'too new' | 'misses the tonce';
   readonly work?: 'missed';
   readonly hash?: 'other';
   readonly transactions?: readonly {
@@ -52,18 +52,29 @@ export class CannotTry extends Error {
   override readonly name = 'CannotTry';
 }
 
-/** The address that is paid. */
-const REWARD = 'conformance';
+/** How far beyond the window a timestamp is that is outside it: milliseconds of real time. */
+const BEYOND_MS = 1_000;
 
-/** A time that no honest clock reaches while a trial runs, milliseconds ahead. */
-const FAR_AHEAD_MS = 86_400_000n;
+/** How long a timestamp is waited for at most, milliseconds of real time. */
+const LONGEST_WAIT_MS = 60_000;
+
+/** A tonce of 31 is met by every 31st timestamp on average. */
+const TIMESTAMPS_TRIED = 10_000n;
 
 /** How long a nonce is searched, milliseconds, and how many are tried to miss the difficulty. */
-const SEARCH_MS = 60_000;
+const SEARCH_MS = 30_000;
 const MISSES_TRIED = 10_000n;
 
-/** A block for a round: a good one but for the recipe. It is made once the validator's clock has reached its timestamp. */
-export async function makeBlock(round: RoundInfo, recipe: Recipe = {}, unspent?: Output): Promise<Block> {
+/**
+ * A block for a round that pays an address: a good one but for the recipe. It is made once the validator's clock has reached its
+ * timestamp. Throws CannotTry where it cannot be made.
+ */
+export async function makeBlock(
+  round: RoundInfo,
+  reward: string,
+  recipe: Recipe = {},
+  unspent?: Output,
+): Promise<Block> {
   const timestamp = timestampFor(round, recipe);
   const output = (made: RecipeOutput): Output => {
     if (made === 'unspent' || made.timestamp === 'unspent - 1') {
@@ -80,33 +91,42 @@ export async function makeBlock(round: RoundInfo, recipe: Recipe = {}, unspent?:
     index: round.nextIndex + (recipe.index === undefined ? 0 : 1),
     timestamp,
     prevBlockHash: recipe.prev_block_hash === undefined ? round.prevBlockHash : flipped(round.prevBlockHash),
-    transactions: transactions ?? [{ inputs: [], outputs: [{ toAddr: REWARD, value: 2, timestamp }] }],
+    transactions: transactions ?? [{ inputs: [], outputs: [{ toAddr: reward, value: 2, timestamp }] }],
   };
   const block = recipe.work === undefined ? await mined(template, round) : missing(template, round);
-  if (recipe.timestamp === undefined) await sleep(Number(timestamp - round.serverTime) / round.clockSpeed);
+  if (recipe.timestamp === undefined) {
+    const waitMs = Number(timestamp - round.serverTime) / round.clockSpeed;
+    if (waitMs > LONGEST_WAIT_MS)
+      throw new CannotTry(`its clock would reach the timestamp in ${waitMs / 1_000} s only`);
+    await sleep(waitMs);
+  }
   return recipe.hash === undefined ? block : { ...block, hash: flipped(block.hash) };
 }
 
 function timestampFor(round: RoundInfo, { timestamp: wanted }: Recipe): bigint {
-  const { serverTime, tipTimestamp, tonce = NO_CHALLENGE, windowFutureMs } = round;
+  const { serverTime, tipTimestamp, tonce = NO_CHALLENGE, windowPastMs, windowFutureMs, clockSpeed } = round;
   if (wanted === 'tip') return tipTimestamp ?? 0n;
-  if (wanted === 'too new') return serverTime + windowFutureMs + FAR_AHEAD_MS;
-  let timestamp = tipTimestamp === undefined || serverTime > tipTimestamp ? serverTime : tipTimestamp + 1n;
-  if (wanted === 'misses the tonce') {
-    if (tonce === NO_CHALLENGE) throw new CannotTry('no challenge is in force');
-    while (meetsTonce(timestamp, tonce)) timestamp++;
-    return timestamp;
+  const beyond = BigInt(Math.ceil(BEYOND_MS * Math.max(1, clockSpeed)));
+  if (wanted === 'too new') return serverTime + windowFutureMs + beyond;
+  if (wanted === 'too old') return serverTime - windowPastMs - beyond;
+  if (wanted === 'misses the tonce' && tonce === NO_CHALLENGE) throw new CannotTry('no challenge is in force');
+  const from = tipTimestamp === undefined || serverTime > tipTimestamp ? serverTime : tipTimestamp + 1n;
+  for (let timestamp = from; timestamp < from + TIMESTAMPS_TRIED; timestamp++) {
+    const meets = meetsTonce(timestamp, tonce);
+    // A good block's own tonce is not 1, so that a challenge is in force on the one that is accepted.
+    if (wanted === 'misses the tonce' ? !meets : meets && tonceOf(timestamp) !== NO_CHALLENGE) return timestamp;
   }
-  // With a tonce of its own that is not 1, so that a challenge is in force on the block that is accepted.
-  while (!meetsTonce(timestamp, tonce) || tonceOf(timestamp) === NO_CHALLENGE) timestamp++;
-  return timestamp;
+  throw new CannotTry(`none of ${TIMESTAMPS_TRIED} timestamps would do`);
 }
 
 type Template = Omit<Block, 'hash' | 'nonce'>;
 
 async function mined(template: Template, { difficulty }: RoundInfo): Promise<Block> {
-  const late = Date.now() + SEARCH_MS;
-  const block = await findNonce(template, BigInt(difficulty), () => Date.now() < late);
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), SEARCH_MS);
+  const block = await findNonce(template, BigInt(difficulty), { signal: late.signal }).finally(() =>
+    clearTimeout(timer),
+  );
   if (block === undefined) throw new CannotTry(`no nonce met the difficulty within ${SEARCH_MS / 1_000} s`);
   return block;
 }

@@ -20,6 +20,8 @@ export type MinerEvent =
   | { readonly type: 'no-timestamp'; readonly tried: number }
   /** A timestamp was found, milliseconds since the Unix epoch on the validator's timescale. */
   | { readonly type: 'timestamp'; readonly timestamp: bigint }
+  /** The nonce is still searched, as about once a second: how many were tried, and how many of them a second lately. */
+  | { readonly type: 'searching'; readonly tried: bigint; readonly perSecond: number }
   /** A block is done, and not submitted yet. */
   | { readonly type: 'mined'; readonly block: Block }
   /** The block is submitted. */

@@ -21,10 +21,11 @@ import { type Challenge, NO_CHALLENGE } from '../engine/tonce.js';
 import { systemTime } from '../time/clock.js';
 import { systemTimer, type Timer } from '../time/timer.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
+import { DEFAULT_MAX_ATTEMPTS } from './effort.js';
 import type { MinerObserver } from './events.js';
 import { linked } from './linked.js';
 import { PolledRounds, type Rounds, type ToldRound, WatchedRounds } from './rounds.js';
-import { coinbase, DEFAULT_MAX_ATTEMPTS, findNonce, findTimestamp } from './search.js';
+import { coinbase, findNonce, findTimestamp, type Progress } from './search.js';
 
 /** How a miner mines. */
 export interface MiningOptions {
@@ -38,6 +39,8 @@ export interface MiningOptions {
   readonly index?: number | undefined;
   /** For such a validator: the tip's hash, 32 bytes; zeros unless it is given. */
   readonly prevHash?: Buffer | undefined;
+  /** How many threads search a nonce that takes long, 1 to 256: 1, the caller's own, unless it is given. */
+  readonly threads?: number | undefined;
   /** Stops the miner. */
   readonly signal?: AbortSignal | undefined;
   /** Hears what happens. */
@@ -153,21 +156,29 @@ export class Miner {
     const difficulty = parseDifficulty(round.info.difficulty);
     if (difficulty === undefined)
       throw new ConnectionError('BAD_ANSWER', `the validator's difficulty cannot be read: ${round.info.difficulty}`);
-    const found = new AbortController();
-    linked(found, this.signal);
+    const over = new AbortController();
+    const signal = linked(over, this.signal);
     let overtaken = false;
-    const newRound = this.rounds.after(round, found.signal).then(
-      () => {
-        overtaken = true;
-      },
-      // The validator cannot be reached: that shows when the block is submitted.
-      () => {},
+    const newRound = this.rounds.after(round, signal).then(() => {
+      overtaken = true;
+    });
+    const freshMs = WINDOW_PAST_MS / 2n - (this.validatorTime(round) - template.timestamp);
+    const tooOld = this.pause(freshMs, round.info, signal);
+    const ends = [newRound, tooOld].map((end) =>
+      end.then(
+        () => over.abort(),
+        // The validator cannot be reached, which shows when the block is submitted; or the search is over.
+        () => {},
+      ),
     );
-    const goOn = (): boolean =>
-      !overtaken && !this.signal.aborted && this.validatorTime(round) - template.timestamp < WINDOW_PAST_MS / 2n;
-    const block = await findNonce(template, difficulty, goOn);
-    found.abort();
-    await newRound;
+    let block: Block | undefined;
+    try {
+      const onProgress = (progress: Progress): void => this.observe({ type: 'searching', ...progress });
+      block = await findNonce(template, difficulty, { threads: this.options.threads, signal, onProgress });
+    } finally {
+      over.abort();
+      await Promise.all(ends);
+    }
     this.signal.throwIfAborted();
     if (overtaken) this.observe({ type: 'overtaken' });
     return overtaken ? undefined : block;
@@ -328,8 +339,8 @@ export class Miner {
   }
 
   /** Waits some milliseconds of the validator's clock. */
-  private pause(ms: bigint, { clockSpeed }: RoundInfo): Promise<void> {
-    return this.timer.sleep(Number(ms) / clockSpeed, this.signal);
+  private pause(ms: bigint, { clockSpeed }: RoundInfo, signal = this.signal): Promise<void> {
+    return this.timer.sleep(Number(ms) / clockSpeed, signal);
   }
 
   /** Asks until there is an answer, with growing waits between. */

@@ -1,6 +1,7 @@
 /** What the programs take on their command line, and what they refuse: with one line and exit code 2. */
 
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { InvalidArgumentError } from 'commander';
@@ -55,6 +56,15 @@ describe('Arguments', () => {
         ['1000000', 1_000_000],
       ],
     ],
+    [
+      'threads are 1 to 256, or all that the host has',
+      read.threads,
+      [
+        ['1', 1],
+        ['256', 256],
+        ['all', Math.min(availableParallelism(), 256)],
+      ],
+    ],
     ['a hash has 64 digits of either case', read.hash, [['aB'.repeat(32), Buffer.alloc(32, 0xab)]]],
     [
       'a block is an index, a hash or the tip',
@@ -91,6 +101,7 @@ describe('Arguments', () => {
     ],
     ['addresses on gRPC', read.grpcAddress, ['', '127.0.0.1:8080', 'grpc://host', 'GRPC://host:80']],
     ['folders', read.folder, ['']],
+    ['numbers of threads', read.threads, ['', '0', '257', '1.5', '-1', 'ALL', 'all ']],
     ['names', read.name, ['', 'a'.repeat(257), 'é'.repeat(129)]],
     [
       'whole numbers',

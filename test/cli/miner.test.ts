@@ -9,8 +9,10 @@ import { ended } from '../support/ended.js';
 import {
   end,
   hourcoin,
+  MAIN,
   type Program,
   type RunningValidator,
+  start,
   startValidator,
   temporaryFolder,
 } from '../support/programs.js';
@@ -19,14 +21,16 @@ import { unusedAddress } from '../support/sockets.js';
 describe('hourcoin miner', () => {
   const later = cleanup();
   const folder = temporaryFolder();
+  const hardFolder = temporaryFolder();
   let validator: RunningValidator;
+  let hard: RunningValidator;
 
   before(async () => {
-    validator = await startValidator(folder.path);
+    [validator, hard] = await Promise.all([startValidator(folder.path), startValidator(hardFolder.path, ['0x1'])]);
   });
   after(async () => {
-    await end(validator);
-    folder.remove();
+    await Promise.all([end(validator), end(hard)]);
+    for (const { remove } of [folder, hardFolder]) remove();
   });
 
   function miner(...args: string[]): Program {
@@ -109,6 +113,28 @@ describe('hourcoin miner', () => {
     await program.printed(/✗ Failed to connect to validator: cannot reach .*: nobody listens there\. Trying again in/);
     await program.printed(/(Trying again in[\s\S]*){2}/);
     expect(await end(program, 'SIGINT')).to.equal(0);
+  });
+
+  for (const threads of ['1', '2', 'all']) {
+    it(`--threads ${threads} on a hard chain: it tells how fast it searches, and Ctrl-C ends it`, async () => {
+      const program = miner('erin', hard.grpc, '--threads', threads);
+      const [, rate, tried] = await program.printed(
+        /^ {2}Searching the nonce: (\d+\.\d) million a second, (\d+\.\d) million tried\.\.\.$/m,
+      );
+      expect(Number(rate)).to.be.above(0);
+      expect(Number(tried)).to.be.above(0);
+      expect(await end(program, 'SIGINT')).to.equal(0);
+      expect(program.stderr()).to.equal('');
+    });
+  }
+
+  it('Without WebAssembly it mines all the same', async () => {
+    const args = ['--jitless', MAIN, 'miner', 'frank', validator.jsonTcp, '--blocks', '1'];
+    const program = start(process.execPath, args);
+    later(() => end(program, 'SIGKILL'));
+    const { code, stdout } = await ended(program);
+    expect(stdout).to.match(/✓ Block accepted!/);
+    expect(code).to.equal(0);
   });
 
   it('Control characters in its names are made harmless on the screen', async () => {

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { sha256, u128LittleEndian } from '../../src/engine/bytes.js';
 import { challengeAt, meetsTonce, tonceOf } from '../../src/engine/tonce.js';
-import { DEFAULT_MAX_ATTEMPTS, findTimestamp } from '../../src/miner/search.js';
+import { DEFAULT_MAX_ATTEMPTS } from '../../src/miner/effort.js';
+import { findTimestamp } from '../../src/miner/search.js';
 import { timestampFrom } from '../support/blocks.js';
 import { vectors } from '../support/vectors.js';
 

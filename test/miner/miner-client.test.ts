@@ -56,6 +56,16 @@ for (const { wire, serve, written } of WIRES) {
       expect((await node.getRoundInfo('')).attemptedMiners).to.equal(0n);
     });
 
+    it('refuses numbers of threads that are none', async () => {
+      for (const threads of [0, 257, 1.5, Number.NaN]) {
+        for (const mine of [alice.mineAndSubmit({ threads }), alice.startMining({ threads })]) {
+          const error = await mine.catch((error: unknown) => error);
+          expect(error, `${threads}`).to.be.instanceOf(RangeError);
+        }
+      }
+      expect((await alice.mineAndSubmit({ threads: 256 })).result).to.equal(SubmitResult.ACCEPTED);
+    });
+
     it('makes one block and submits it, whatever the verdict', async () => {
       const { block, result, message } = await alice.mineAndSubmit({ rewardAddress: 'purse' });
       expect(result).to.equal(SubmitResult.ACCEPTED);
