@@ -3,26 +3,17 @@
 import type { Socket } from 'node:net';
 import { LIMITS } from '../engine/limits.js';
 import { errorToJson } from '../wire/answers.js';
-import { type BadFrame, FrameReader, frame } from '../wire/frames.js';
-
-/** Counts turns of the event loop, as long as somebody asks. */
-export class Turns {
-  private turn = 0;
-  private ending: NodeJS.Immediate | undefined;
-
-  current(): number {
-    this.ending ??= setImmediate(() => {
-      this.ending = undefined;
-      this.turn++;
-    });
-    return this.turn;
-  }
-}
+import { type BadFrame, FrameReader, frames } from '../wire/frames.js';
 
 /** A place in the order of answers: filled when its request is answered. */
 interface Slot {
-  answer: Buffer | 'close' | undefined;
+  answer: Answer | undefined;
 }
+
+/** The text of a frame, or that the connection is closed instead. */
+type Answer = string | typeof CLOSE;
+
+const CLOSE = Symbol('close');
 
 /** One client. Requests are answered in the order in which they came; a client that does not read is not read from. */
 export class Connection {
@@ -30,6 +21,8 @@ export class Connection {
   readonly closed: Promise<void>;
   private readonly frames = new FrameReader(LIMITS.messageBytes);
   private readonly slots: Slot[] = [];
+  /** Answers whose turn has come: those of one turn of the event loop leave in one write. */
+  private ready: string[] = [];
   /** No more frames are looked at. */
   private done = false;
   /** The client sends no more. */
@@ -38,8 +31,7 @@ export class Connection {
   private readonly gone = new AbortController();
   private unfinishedBytes = 0;
   private frameTimer: NodeJS.Timeout | undefined;
-  /** What has been looked at in this turn of the event loop, and the next turn where that was enough. */
-  private turn = -1;
+  /** What has been looked at since something arrived or others had their turn, and the next turn where that was enough. */
   private turnRequests = 0;
   private turnBytes = 0;
   private nextTurn: NodeJS.Immediate | undefined;
@@ -48,7 +40,6 @@ export class Connection {
     private readonly socket: Socket,
     private readonly answer: (bytes: Buffer, gone: AbortSignal) => Promise<string | undefined>,
     private readonly hold: (change: number) => void,
-    private readonly turns: Turns,
   ) {
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
@@ -62,6 +53,7 @@ export class Connection {
     socket.on('data', (chunk) => {
       if (this.done) return;
       this.frames.push(chunk);
+      this.beginTurn();
       this.readFrames();
     });
     socket.on('drain', () => this.readFrames());
@@ -93,10 +85,12 @@ export class Connection {
         this.socket.pause();
         break;
       }
-      if (this.hasHadItsTurn()) {
+      // So much was looked at that others come first.
+      if (this.turnRequests >= LIMITS.turnRequests || this.turnBytes >= LIMITS.turnBytes) {
         this.socket.pause();
         this.nextTurn = setImmediate(() => {
           this.nextTurn = undefined;
+          this.beginTurn();
           this.readFrames();
         });
         break;
@@ -114,15 +108,9 @@ export class Connection {
     this.countUnfinished(taken);
   }
 
-  /** Whether so much was looked at in this turn that others come first. */
-  private hasHadItsTurn(): boolean {
-    const turn = this.turns.current();
-    if (turn !== this.turn) {
-      this.turn = turn;
-      this.turnRequests = 0;
-      this.turnBytes = 0;
-    }
-    return this.turnRequests >= LIMITS.turnRequests || this.turnBytes >= LIMITS.turnBytes;
+  private beginTurn(): void {
+    this.turnRequests = 0;
+    this.turnBytes = 0;
   }
 
   private take(bytes: Buffer): void {
@@ -130,32 +118,39 @@ export class Connection {
     this.turnBytes += bytes.length;
     const slot: Slot = { answer: undefined };
     this.slots.push(slot);
-    void this.answer(bytes, this.gone.signal).then((text) =>
-      this.fill(slot, text === undefined ? 'close' : frame(text)),
-    );
+    void this.answer(bytes, this.gone.signal).then((text) => this.fill(slot, text ?? CLOSE));
   }
 
   private refuse(bad: BadFrame): void {
     // The deployed validator closes without a word; "too long" is told (spec, section 8, "Connections").
     const text = errorToJson(`Frame too long: at most ${LIMITS.messageBytes} bytes of JSON`);
-    if (bad === 'too long') this.slots.push({ answer: frame(text) });
+    if (bad === 'too long') this.slots.push({ answer: text });
     this.finish();
   }
 
-  private fill(slot: Slot, answer: Buffer | 'close'): void {
+  private fill(slot: Slot, answer: Answer): void {
     slot.answer = answer;
     if (this.slots[0] !== slot) return;
-    this.socket.cork();
+    if (this.ready.length === 0) process.nextTick(() => this.flush());
     while (this.slots[0]?.answer !== undefined) {
       const { answer } = this.slots.shift() as Slot;
-      if (answer === 'close') {
+      if (answer === CLOSE) {
         this.slots.length = 0;
         this.done = true;
-      } else if (answer !== undefined) this.socket.write(answer);
+      } else if (answer !== undefined) this.ready.push(answer);
     }
-    this.socket.uncork();
+  }
+
+  /** Writes what is ready, and looks at what has arrived since. */
+  private flush(): void {
+    this.write();
     if (this.done) this.finish();
     else this.readFrames();
+  }
+
+  private write(): void {
+    if (this.ready.length > 0) this.socket.write(frames(this.ready));
+    this.ready = [];
   }
 
   /** Reads no more requests, answers those that were taken, and shuts our side down. */
@@ -163,7 +158,8 @@ export class Connection {
     this.done = true;
     clearTimeout(this.frameTimer);
     if (this.slots.some(({ answer }) => answer === undefined)) return;
-    for (const { answer } of this.slots.splice(0)) if (Buffer.isBuffer(answer)) this.socket.write(answer);
+    for (const { answer } of this.slots.splice(0)) if (typeof answer === 'string') this.ready.push(answer);
+    this.write();
     if (this.socket.writableEnded || this.socket.destroyed) return;
     this.socket.end();
     // Whoever sends no more reads the last answers at its own pace.

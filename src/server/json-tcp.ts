@@ -16,7 +16,7 @@ import {
 } from '../wire/answers.js';
 import { checkSubmission } from '../wire/checks.js';
 import { type Request, requestFromJson } from '../wire/requests.js';
-import { Connection, Turns } from './connection.js';
+import { Connection } from './connection.js';
 import type { Log } from './log.js';
 
 /** How long a read that found the validator overloaded waits before it asks again, at first and at most, milliseconds. */
@@ -27,7 +27,6 @@ export class JsonTcpServer {
   private readonly connections = new Set<Connection>();
   /** Bytes that have arrived and not been taken, over all connections: frames that are not whole, or wait for their turn. */
   private unfinished = 0;
-  private readonly turns = new Turns();
 
   constructor(
     private readonly validator: Validator,
@@ -76,7 +75,6 @@ export class JsonTcpServer {
       socket,
       (bytes, gone) => this.answerOrClose(bytes, gone),
       (change) => this.hold(change),
-      this.turns,
     );
     this.connections.add(connection);
     void connection.closed.then(() => this.connections.delete(connection));

@@ -59,6 +59,8 @@ export class ValidatorNode implements ChainValidator {
   private readonly feed = new Feed();
   /** What the batch in hand has done to outputs: the store does not show it yet. */
   private readonly batchOutputs = new Map<string, OutputStatus>();
+  /** The round as it was told last, unless something has changed since. */
+  private told: RoundInfo | undefined;
   private readonly timers: NodeJS.Timeout[];
 
   /** Runs the chain of a store that has begun. The store stays the caller's to close, after `stop`. */
@@ -173,7 +175,13 @@ export class ValidatorNode implements ChainValidator {
   }
 
   private roundNow(options?: CallOptions): Promise<RoundInfo> {
-    return this.enqueue((now) => roundInfo(this.state, now, this.clock.speed), options);
+    return this.enqueue((now) => this.roundAt(now), options);
+  }
+
+  /** The round as a stamp finds it: the same answer for all who ask within a millisecond. */
+  private roundAt(now: bigint): RoundInfo {
+    if (this.told?.serverTime !== now) this.told = roundInfo(this.state, now, this.clock.speed);
+    return this.told;
   }
 
   private judge(minerId: string, block: Block, now: bigint, changes: Change[]): SubmitBlockResponse {
@@ -190,6 +198,7 @@ export class ValidatorNode implements ChainValidator {
   private change(change: Change, changes: Change[]): void {
     apply(this.state, change);
     changes.push(change);
+    this.told = undefined;
     if (change.type !== 'block') return;
     for (const { id } of change.outputs.made) this.batchOutputs.set(id.toString('latin1'), 'unspent');
     for (const { id } of change.outputs.spent) this.batchOutputs.set(id.toString('latin1'), 'spent');

@@ -22,8 +22,20 @@ export const TIMESCALE_NAMES: Readonly<Record<number, string>> = { [Timescale.TA
 /** What a submission is answered that was not judged begins with this. */
 const NOT_TAKEN = 'Not taken: ';
 
+/** Texts of rounds: the same round is told to many. */
+const written = new WeakMap<RoundInfo, string>();
+
 /** Writes `RoundInfo`. */
 export function roundInfoToJson(info: RoundInfo): string {
+  let text = written.get(info);
+  if (text === undefined) {
+    text = writeRoundInfo(info);
+    written.set(info, text);
+  }
+  return text;
+}
+
+function writeRoundInfo(info: RoundInfo): string {
   return (
     `{"RoundInfo":{"round_start":${info.roundStart},"tonce":${info.tonce ?? null},` +
     `"challenge_seconds_remaining":${info.challengeSecondsRemaining},"attempted_miners":${info.attemptedMiners},` +

@@ -14,6 +14,20 @@ export function frame(text: string): Buffer {
   return bytes;
 }
 
+/** Frames with some texts, in one piece. */
+export function frames(texts: readonly string[]): Buffer {
+  let length = 0;
+  for (const text of texts) length += HEADER_BYTES + Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const text of texts) {
+    const written = bytes.write(text, at + HEADER_BYTES);
+    bytes.writeUInt32BE(written, at);
+    at += HEADER_BYTES + written;
+  }
+  return bytes;
+}
+
 /** Takes bytes as they arrive, in whatever pieces, and gives frames. Once it has none to give it holds no more than twice what waits. */
 export class FrameReader {
   private bytes: Buffer = Buffer.alloc(0);
