@@ -2,11 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { connectTo } from '../client/connect.js';
+import { ConnectionError } from '../client/errors.js';
 import { GrpcClient } from '../client/grpc.js';
 import type { RuleFile } from '../conformance/rules.js';
 import { runSession } from '../conformance/run.js';
 import type { SessionFile } from '../conformance/session.js';
-import { type Finding, tryRules } from '../conformance/trial.js';
+import { type Finding, GOOD_BLOCK, tryRules } from '../conformance/trial.js';
 import { parseAddress } from '../wire/address.js';
 import { ExitError } from './exit.js';
 import { colour, harmless, say } from './text.js';
@@ -19,18 +20,28 @@ const LOOKS = {
 
 export async function runConformance(validators: readonly string[]): Promise<void> {
   const counts = { conforms: 0, differs: 0, skipped: 0 };
+  const unreachable: Error[] = [];
+  let accepted = 0;
   for (const validator of validators) {
     say(colour('bold', validator));
-    for await (const { name, outcome, detail } of findings(validator)) {
-      const { mark, style } = LOOKS[outcome];
-      say(colour(style, `  ${mark} ${name}`));
-      if (detail !== undefined) say(`      ${harmless(detail)}`);
-      counts[outcome]++;
+    try {
+      for await (const { name, outcome, detail } of findings(validator)) {
+        const { mark, style } = LOOKS[outcome];
+        say(colour(style, `  ${mark} ${name}`));
+        if (detail !== undefined) say(`      ${harmless(detail)}`);
+        counts[outcome]++;
+        if (name === GOOD_BLOCK && outcome !== 'skipped') accepted++;
+      }
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      unreachable.push(error);
     }
   }
   const { conforms, differs, skipped } = counts;
   say(`${conforms} conform, ${differs} differ, ${skipped} skipped`);
+  if (unreachable[0] !== undefined) throw unreachable[0];
   if (differs > 0) throw new ExitError('it does not conform in all that was tried');
+  if (accepted < validators.length) throw new ExitError('the rules could not be tried: see what was skipped');
 }
 
 /** The sessions that need no control of the validator, then the rules. */

@@ -7,9 +7,6 @@ export class Difference extends Error {
   override readonly name = 'Difference';
 }
 
-/** How long an answer may take, milliseconds. */
-export const PATIENCE_MS = 10_000;
-
 /** What a text ends with whose rest is left open. */
 const OPEN_END = '…';
 
@@ -53,10 +50,10 @@ function isSame(expected: unknown, received: unknown, name = ''): boolean {
   return Object.is(expected, received);
 }
 
-/** Integers exactly, whatever their size; others as the doubles that they are. */
+/** Integers exactly, and as integers; others as the doubles that they are. */
 function isSameNumber({ value: expected }: LosslessNumber, { value: received }: LosslessNumber): boolean {
-  const integer = /^-?[0-9]+$/;
-  if (integer.test(expected) && integer.test(received)) return BigInt(expected) === BigInt(received);
+  const integer = /^-?[0-9]{1,100}$/;
+  if (integer.test(expected)) return integer.test(received) && BigInt(expected) === BigInt(received);
   return Object.is(Number(expected), Number(received));
 }
 

@@ -1,5 +1,6 @@
 /** One end of a conversation over gRPC: messages as bytes, so that what is malformed can be sent too. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type CallOptions, type Channel, ClientError, createChannel, createClientFactory, Status } from 'nice-grpc';
 import {
   BadRequest,
@@ -13,8 +14,11 @@ import { ValidatorServiceDefinition } from '../../gen/hourcoin/v1/validator_serv
 import { LIMITS } from '../engine/limits.js';
 import { type Address, formatAddress } from '../wire/address.js';
 import { ERROR_DOMAIN } from '../wire/faults.js';
-import { Difference, mustBeMessage, PATIENCE_MS } from './compare.js';
+import { Difference, mustBeMessage } from './compare.js';
 import type { ExpectedStatus, Peer, Step } from './session.js';
+
+/** How long a stream that is to be cancelled may take to be refused, milliseconds. */
+const REFUSAL_MS = 100;
 
 /** Requests go out as they are. */
 const BYTES = {
@@ -43,6 +47,7 @@ export class GrpcPeer implements Peer {
   private readonly channel: Channel;
   private readonly methods: ReadonlyMap<string, Method>;
   private readonly streams = new Map<string, Stream>();
+  private readonly closing = new AbortController();
 
   constructor(address: Address) {
     this.channel = createChannel(formatAddress(address), undefined, {
@@ -60,17 +65,14 @@ export class GrpcPeer implements Peer {
   }
 
   close(): void {
+    this.closing.abort();
     for (const { giveUp } of this.streams.values()) giveUp.abort();
     this.channel.close();
   }
 
   private async call({ call, request, response, status }: Step): Promise<void> {
     const method = this.method(call);
-    const giveUp = new AbortController();
-    const timer = setTimeout(() => giveUp.abort(), PATIENCE_MS);
-    const outcome = await outcomeOf(method.unary(bytesOf(request), { signal: giveUp.signal }));
-    clearTimeout(timer);
-    if (giveUp.signal.aborted) throw new Difference(`expected an answer, and none came for ${PATIENCE_MS} ms`);
+    const outcome = await outcomeOf(method.unary(bytesOf(request), { signal: this.closing.signal }));
     check(outcome, method.responseType, response, status);
   }
 
@@ -82,18 +84,17 @@ export class GrpcPeer implements Peer {
   }
 
   private async next(stream: Stream, { response, status }: Step): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const nothing = new Difference(`expected a message of the stream, and none came for ${PATIENCE_MS} ms`);
-      timer = setTimeout(() => reject(nothing), PATIENCE_MS);
-    });
-    const outcome = await Promise.race([stream.next, late]).finally(() => clearTimeout(timer));
+    const outcome = await stream.next;
     check(outcome, stream.responseType, response, status);
     stream.next = nextOf(stream.messages);
   }
 
   private async cancel(name: string): Promise<void> {
     const { giveUp, messages, next } = this.stream(name);
+    // A call that is refused has the time to say so.
+    const early = await Promise.race([next, sleep(REFUSAL_MS)]);
+    if (early !== undefined && (early === 'ended' || 'error' in early))
+      throw new Difference(`expected the stream to go on, received ${described(early)}`);
     giveUp.abort();
     let outcome = await next;
     // What was on its way still arrives.

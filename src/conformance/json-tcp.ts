@@ -3,11 +3,14 @@
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../wire/address.js';
 import { FrameReader, frame } from '../wire/frames.js';
-import { Difference, mustBeJson, PATIENCE_MS, short } from './compare.js';
+import { Difference, mustBeJson, short } from './compare.js';
 import type { Peer, Step } from './session.js';
 
 /** Larger than any answer should be. */
 const LONGEST_ANSWER = 4 * 1_048_576;
+
+/** More than any session asks for at once. */
+const MOST_ANSWERS = 1_000;
 
 export class JsonTcpPeer implements Peer {
   private connection: Connection | undefined;
@@ -40,6 +43,8 @@ class Connection {
   private readonly frames = new FrameReader(LONGEST_ANSWER);
   private readonly arrived: string[] = [];
   private ended = false;
+  /** Why nothing more is read. */
+  private broken: Difference | undefined;
   private wake: () => void = () => {};
 
   static to({ host, port }: Address): Promise<Connection> {
@@ -67,17 +72,18 @@ class Connection {
 
   /** The next frame's text. */
   async frame(): Promise<string> {
-    await this.until(() => this.arrived.length > 0 || this.ended, 'an answer');
+    await this.until(() => this.arrived.length > 0);
     const text = this.arrived.shift();
-    if (text === undefined) throw new Difference('expected an answer, and it closed the connection');
+    if (text === undefined) throw this.broken ?? new Difference('expected an answer, and it closed the connection');
     return text;
   }
 
   /** Waits for the validator to close. */
   async end(): Promise<void> {
-    await this.until(() => this.ended || this.arrived.length > 0, 'the connection to be closed');
+    await this.until(() => this.arrived.length > 0);
     const text = this.arrived.shift();
     if (text !== undefined) throw new Difference(`expected the connection to be closed, received ${short(text)}`);
+    if (this.broken !== undefined) throw this.broken;
   }
 
   close(): void {
@@ -86,10 +92,17 @@ class Connection {
 
   private take(chunk: Buffer): void {
     this.frames.push(chunk);
-    for (let next = this.frames.next(); Buffer.isBuffer(next); next = this.frames.next()) {
-      this.arrived.push(next.toString());
-    }
+    let next = this.frames.next();
+    for (; Buffer.isBuffer(next); next = this.frames.next()) this.arrived.push(next.toString());
+    // Whoever sends what is no frame, or talks without being asked, is listened to no more.
+    if (next !== undefined) this.break(`it sent a frame that is ${next}`);
+    else if (this.arrived.length > MOST_ANSWERS) this.break('it sends what nobody has asked for');
     this.wake();
+  }
+
+  private break(why: string): void {
+    this.broken = new Difference(why);
+    this.socket.destroy();
   }
 
   private over(): void {
@@ -97,16 +110,11 @@ class Connection {
     this.wake();
   }
 
-  private async until(condition: () => boolean, what: string): Promise<void> {
-    const late = Date.now() + PATIENCE_MS;
-    while (!condition()) {
-      if (Date.now() >= late) throw new Difference(`expected ${what}, and nothing came for ${PATIENCE_MS} ms`);
+  /** Waits for something, or for the end of the connection. */
+  private async until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.ended && this.broken === undefined) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, late - Date.now());
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+        this.wake = resolve;
       });
     }
   }

@@ -6,11 +6,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Block } from '../../gen/hourcoin/v1/block.js';
 import { type RoundInfo, type SubmitBlockResponse, SubmitResult } from '../../gen/hourcoin/v1/validator_service.js';
+import { ConnectionError } from '../client/errors.js';
+import { HASH_BYTES, MAX_U32 } from '../engine/bytes.js';
 import { contentHash, encodeContent } from '../engine/content.js';
+import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
 import { Fault } from '../engine/fault.js';
+import { LOCKOUT_MS, ROUND_MS } from '../engine/state.js';
+import { WINDOW_FUTURE_MS, WINDOW_PAST_MS } from '../engine/step.js';
+import { challengeAt } from '../engine/tonce.js';
 import { CHAIN_CODE_NAMES, RESULT_NAMES } from '../engine/verdict.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
-import { Difference, mustBeMessage } from './compare.js';
+import { Difference, mustBeMessage, short } from './compare.js';
 import { CannotTry, makeBlock, type Rule } from './rules.js';
 
 /** What came of one check. `detail`: what differs, or why it was skipped. */
@@ -20,8 +26,18 @@ export interface Finding {
   readonly detail?: string;
 }
 
+/** The check that all others build on. */
+export const GOOD_BLOCK = 'A good block is accepted';
+
 /** How often a check is made again where another miner was faster. */
 const TRIES = 5;
+
+/** What a validator's clock can show, milliseconds, and how fast it can run, with a large margin. */
+const MAX_TIME_MS = 1n << 60n;
+const MAX_CLOCK_SPEED = 1_000_000;
+
+/** Beyond that a window of 500 ms has passed before an answer arrives. */
+const FASTEST_CLOCK = 5_000;
 
 const ACCEPTED = 'Block accepted! You are now in 1-hour lockout.';
 const ATTEMPTED = { result: 'RejectedMinerAlreadyAttempted', message: 'Already attempted this round' };
@@ -30,6 +46,9 @@ const ATTEMPTED = { result: 'RejectedMinerAlreadyAttempted', message: 'Already a
 class Overtaken extends Error {
   override readonly name = 'Overtaken';
 }
+
+/** A broken block is on the chain. */
+class WrongfullyAccepted extends Difference {}
 
 /** The block that the trial's miner was accepted with. */
 interface Won {
@@ -53,7 +72,10 @@ export async function* tryRules(
   for (const rule of rules.filter(({ on }) => on !== undefined && first.nextIndex === 0)) {
     yield await trial.check(rule.name, () => trial.rule(rule));
   }
-  yield await trial.check('A good block is accepted', () => trial.win());
+  const won = await trial.check(GOOD_BLOCK, () => trial.win());
+  yield won;
+  // Without a block nothing else can be tried either.
+  if (won.outcome === 'skipped') return;
   yield* trial.afterwards();
   for (const rule of rules.filter(({ on }) => on === undefined)) {
     yield await trial.check(rule.name, () => trial.rule(rule));
@@ -79,9 +101,8 @@ class Trial {
         if (error instanceof Overtaken && left > 1) continue;
         if (error instanceof Overtaken) return { name, outcome: 'skipped', detail: 'other miners were always faster' };
         if (error instanceof CannotTry) return { name, outcome: 'skipped', detail: error.message };
-        if (error instanceof Difference || error instanceof Fault)
-          return { name, outcome: 'differs', detail: error.message };
-        throw error;
+        if (!isAnswer(error)) throw error;
+        return { name, outcome: 'differs', detail: error.message };
       }
     }
   }
@@ -90,7 +111,7 @@ class Trial {
   async win(): Promise<void> {
     const round = await this.round();
     const minerId = this.newMiner();
-    const block = await makeBlock(round);
+    const block = await makeBlock(round, this.name);
     await this.undisturbed(round, block, async () => {
       const answer = await this.validator.submitBlock(minerId, block);
       mustBe(answer, { result: 'Accepted', message: ACCEPTED });
@@ -101,11 +122,12 @@ class Trial {
 
   /** What must hold once a block was accepted. */
   async *afterwards(): AsyncGenerator<Finding, void> {
-    yield await this.check('Its miner is in lockout', async () => {
+    yield await this.check('Its miner is in lockout for an hour', async () => {
       const { minerId, round } = this.winner();
-      const { isLocked, secondsRemaining } = await this.validator.checkLockout(minerId);
-      if (!isLocked || secondsRemaining > round.lockoutMs / 1_000n)
-        throw new Difference(`expected a lockout, received ${isLocked ? `${secondsRemaining} seconds` : 'none'}`);
+      const { isLocked, secondsRemaining: left } = await this.validator.checkLockout(minerId);
+      const passed = (await this.round()).serverTime - round.serverTime;
+      if (!isLocked || left > LOCKOUT_MS / 1_000n || left < (LOCKOUT_MS - passed) / 1_000n)
+        throw new Difference(`expected a lockout of an hour, received ${isLocked ? `${left} seconds` : 'none'}`);
     });
     yield await this.check('A miner in lockout is told for how long', async () => {
       const { minerId, block } = this.winner();
@@ -145,7 +167,7 @@ class Trial {
     if (this.spoiled) await this.win();
     const round = await this.round();
     const [unspent] = this.won?.block.transactions[0]?.outputs ?? [];
-    const block = await makeBlock(round, recipe, unspent);
+    const block = await makeBlock(round, this.name, recipe, unspent);
     const minerId = this.newMiner();
     await this.undisturbed(round, block, async () => {
       const expected = { result, message };
@@ -192,8 +214,10 @@ class Trial {
     return `${this.name}-${++this.miners}`;
   }
 
-  private round(): Promise<RoundInfo> {
-    return this.validator.getRoundInfo('conformance');
+  private async round(): Promise<RoundInfo> {
+    const round = await this.validator.getRoundInfo('conformance');
+    mustMakeSense(round);
+    return round;
   }
 
   /** Submits a block as it is right for a round: what differs because another block has ended the round says nothing. */
@@ -201,12 +225,43 @@ class Trial {
     try {
       await act();
     } catch (error) {
-      if (!(error instanceof Difference)) throw error;
+      if (error instanceof WrongfullyAccepted) this.spoiled = true;
+      if (!(error instanceof Difference) || error instanceof WrongfullyAccepted) throw error;
       const now = await this.round();
-      this.spoiled = now.prevBlockHash.equals(block.hash);
-      throw now.nextIndex === round.nextIndex || this.spoiled ? error : new Overtaken();
+      throw now.nextIndex === round.nextIndex || now.prevBlockHash.equals(block.hash) ? error : new Overtaken();
     }
   }
+}
+
+/** Whether an error is what the validator has said, or has kept us waiting for: it can be asked on. */
+function isAnswer(error: unknown): error is Error {
+  if (error instanceof ConnectionError) return error.reason === 'BAD_ANSWER' || error.reason === 'TIMED_OUT';
+  return error instanceof Difference || error instanceof Fault;
+}
+
+/** What a round tells must follow from the tip and the clock that it tells (spec, sections 3, 5 and 8). */
+function mustMakeSense(round: RoundInfo): void {
+  const { serverTime, tipTimestamp, roundStart, clockSpeed, nextIndex, prevBlockHash, difficulty } = round;
+  const inFirstRound = tipTimestamp === undefined && round.round === 1n;
+  // Without a tip, and an hour after the first round began, the challenge is long over.
+  const challenge = challengeAt(tipTimestamp ?? (inFirstRound ? roundStart : 0n), serverTime);
+  const wrong = [
+    (round.tonce !== challenge.tonce || round.challengeSecondsRemaining !== challenge.secondsRemaining) &&
+      `tonce ${round.tonce} for ${round.challengeSecondsRemaining} s, not ${challenge.tonce} for ${challenge.secondsRemaining} s`,
+    round.lockoutMs !== LOCKOUT_MS && `lockout_ms ${round.lockoutMs}`,
+    round.windowPastMs !== WINDOW_PAST_MS && `window_past_ms ${round.windowPastMs}`,
+    round.windowFutureMs !== WINDOW_FUTURE_MS && `window_future_ms ${round.windowFutureMs}`,
+    (roundStart > serverTime || serverTime - roundStart >= ROUND_MS) && `round_start ${roundStart} at ${serverTime}`,
+    (tipTimestamp ?? 0n) > serverTime + WINDOW_FUTURE_MS && `tip_timestamp ${tipTimestamp} at ${serverTime}`,
+    (parseDifficulty(difficulty) === undefined || difficulty !== formatDifficulty(BigInt(difficulty))) &&
+      `difficulty ${short(difficulty)}`,
+    !(clockSpeed > 0 && clockSpeed <= MAX_CLOCK_SPEED) && `clock_speed ${clockSpeed}`,
+    nextIndex === MAX_U32 && `next_index ${nextIndex}`,
+    prevBlockHash.length !== HASH_BYTES && `prev_block_hash of ${prevBlockHash.length} bytes`,
+    serverTime > MAX_TIME_MS && `server_time ${serverTime}`,
+  ].filter((part) => part !== false);
+  if (wrong.length > 0) throw new Difference(`its RoundInfo has ${wrong.join(', ')}`);
+  if (clockSpeed > FASTEST_CLOCK) throw new CannotTry(`its clock runs ${clockSpeed} times as fast as real time`);
 }
 
 function mustBe(
@@ -218,6 +273,8 @@ function mustBe(
   const rightCode =
     (CHAIN_CODE_NAMES[code] ?? '') === (result === SubmitResult.REJECTED_BLOCKCHAIN_VALIDATION ? broken : '');
   if (named(result) === expected.result && message === expected.message && rightCode) return;
+  if (result === SubmitResult.ACCEPTED)
+    throw new WrongfullyAccepted(`${when}expected ${expected.result}: ${expected.message}; it was accepted`);
   const said = `${named(result)} ${CHAIN_CODE_NAMES[code] ?? ''}`.trim();
   throw new Difference(`${when}expected ${expected.result}: ${expected.message}; received ${said}: ${message}`);
 }

@@ -47,7 +47,7 @@ describe('hourcoin conformance', () => {
         '  ✗ An input twice in one transaction',
         '  ✗ An input that another transaction of the block has spent',
       ]);
-      expect(stdout).to.match(/^ {6}expected RejectedBlockchainValidation: .*InvalidInput; received /m);
+      expect(stdout).to.match(/^ {6}expected RejectedBlockchainValidation: .*InvalidInput; it was accepted$/m);
       expect(stderr).to.equal('error: it does not conform in all that was tried\n');
       expect(code).to.equal(1);
     }
