@@ -2,6 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,10 +25,16 @@ const PREPARE_MS = 20 * 60_000;
 const RUN_MS = 60_000;
 
 const running = new Set();
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.once(signal, () => {
-    for (const child of running) stop(child);
-    process.exit(signal === 'SIGINT' ? 130 : 143);
+const data = mkdtempSync(join(tmpdir(), 'hourcoin-sdk-'));
+process.on('exit', () => rmSync(data, { recursive: true, force: true }));
+for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
+  process.once(signal, async () => {
+    const ended = [...running].map((child) => {
+      stop(child);
+      return once(child, 'close');
+    });
+    await Promise.all(ended);
+    process.exit(code);
   });
 }
 
@@ -45,7 +52,6 @@ async function main(args) {
     return 2;
   }
   if ((await buildIfStale()) !== 0) return 1;
-  const data = mkdtempSync(join(tmpdir(), 'hourcoin-sdk-'));
   const validator = start(process.execPath, [
     join(root, 'dist/src/cli/main.js'),
     ...['validator', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--data', join(data, 'chain')],
@@ -60,7 +66,6 @@ async function main(args) {
   } finally {
     stop(validator.child);
     await validator.ended;
-    rmSync(data, { recursive: true, force: true });
   }
   const { passed, failed, skipped } = counts;
   const missing = process.env.SDK_REQUIRE === 'all' && skipped > 0;
@@ -99,7 +104,7 @@ async function prepare(language, folder, { prepare, pins }) {
   const build = join(folder, 'build');
   const stamp = join(build, '.prepared');
   const made = fingerprint([...pins, 'steps.json'].map((name) => join(folder, name)));
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === made) return;
+  if (existsSync(stamp) && existsSync(join(folder, 'gen')) && readFileSync(stamp, 'utf8') === made) return;
   mkdirSync(build, { recursive: true });
   rmSync(stamp, { force: true });
   const begun = Date.now();
@@ -159,11 +164,12 @@ function vectorsOf(name) {
   return JSON.parse(readFileSync(join(vectors, `${name}.json`), 'utf8'));
 }
 
-/** A hash of files' contents, and of all schemas. */
+/** A hash of files' contents, of all schemas, and of what generates from them. */
 function fingerprint(files) {
   const proto = join(root, 'proto');
   const schemas = readdirSync(proto, { recursive: true }).filter((name) => name.endsWith('.proto'));
-  const hash = createHash('sha256');
+  const { devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const hash = createHash('sha256').update(devDependencies['@bufbuild/buf']);
   for (const file of [...files, ...schemas.sort().map((name) => join(proto, name))]) {
     hash.update(`${file}\n`).update(readFileSync(file));
   }
