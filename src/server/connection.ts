@@ -39,6 +39,8 @@ export class Connection {
   constructor(
     private readonly socket: Socket,
     private readonly answer: (bytes: Buffer, gone: AbortSignal) => Promise<string | undefined>,
+    /** Hears of a defect, which costs one connection. */
+    private readonly onDefect: (error: unknown) => void,
     private readonly hold: (change: number) => void,
   ) {
     this.closed = new Promise((resolve) => {
@@ -118,7 +120,13 @@ export class Connection {
     this.turnBytes += bytes.length;
     const slot: Slot = { answer: undefined };
     this.slots.push(slot);
-    void this.answer(bytes, this.gone.signal).then((text) => this.fill(slot, text ?? CLOSE));
+    this.answer(bytes, this.gone.signal).then(
+      (text) => this.fill(slot, text ?? CLOSE),
+      (error: unknown) => {
+        this.onDefect(error);
+        this.fill(slot, CLOSE);
+      },
+    );
   }
 
   private refuse(bad: BadFrame): void {

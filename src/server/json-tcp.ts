@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
-import type { CallOptions, Validator } from '../validator/validator.js';
+import type { Validator } from '../validator/validator.js';
 import { type Address, formatAddress } from '../wire/address.js';
 import {
   blockchainInfoToJson,
@@ -73,7 +73,8 @@ export class JsonTcpServer {
     this.log.debug(`New connection from: ${formatAddress({ host: remoteAddress, port: remotePort })}`);
     const connection = new Connection(
       socket,
-      (bytes, gone) => this.answerOrClose(bytes, gone),
+      (bytes, gone) => this.answer(bytes, gone),
+      (error) => this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`),
       (change) => this.hold(change),
     );
     this.connections.add(connection);
@@ -90,16 +91,7 @@ export class JsonTcpServer {
     greediest?.destroy();
   }
 
-  /** Answers a frame; undefined closes the connection instead. Never rejects: a defect is logged, and costs one connection. */
-  private async answerOrClose(bytes: Buffer, gone: AbortSignal): Promise<string | undefined> {
-    try {
-      return await this.answer(bytes, gone);
-    } catch (error) {
-      this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`);
-      return undefined;
-    }
-  }
-
+  /** Answers a frame; undefined closes the connection instead. */
   private async answer(bytes: Buffer, gone: AbortSignal): Promise<string | undefined> {
     let request: Request;
     try {
@@ -109,9 +101,18 @@ export class JsonTcpServer {
       throw error;
     }
     if (request.call === 'SubmitBlock') return this.submit(request);
+    const options = { signal: gone };
     for (let wait = SLOW_DOWN_MS.first; ; wait = Math.min(2 * wait, SLOW_DOWN_MS.most)) {
       try {
-        return await this.ask(request, { signal: gone });
+        // Right here, and not in a method of its own: these are asked all day, and every promise more is felt.
+        switch (request.call) {
+          case 'GetRoundInfo':
+            return roundInfoToJson(await this.validator.getRoundInfo(request.minerId, options));
+          case 'CheckLockout':
+            return lockoutStatusToJson(await this.validator.checkLockout(request.minerId, options));
+          case 'GetBlockchainInfo':
+            return blockchainInfoToJson(await this.validator.getBlockchainInfo(options));
+        }
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         // An Error here would end a deployed miner: it is made to wait (spec, section 8, "Connections").
@@ -130,17 +131,6 @@ export class JsonTcpServer {
       // An Error here would drive a deployed miner into a hot loop (spec, section 7).
       if (error instanceof Fault) return notTakenToJson(error.message);
       throw error;
-    }
-  }
-
-  private async ask(request: Exclude<Request, { call: 'SubmitBlock' }>, options: CallOptions): Promise<string> {
-    switch (request.call) {
-      case 'GetRoundInfo':
-        return roundInfoToJson(await this.validator.getRoundInfo(request.minerId, options));
-      case 'CheckLockout':
-        return lockoutStatusToJson(await this.validator.checkLockout(request.minerId, options));
-      case 'GetBlockchainInfo':
-        return blockchainInfoToJson(await this.validator.getBlockchainInfo(options));
     }
   }
 }

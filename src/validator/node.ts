@@ -59,8 +59,9 @@ export class ValidatorNode implements ChainValidator {
   private readonly feed = new Feed();
   /** What the batch in hand has done to outputs: the store does not show it yet. */
   private readonly batchOutputs = new Map<string, OutputStatus>();
-  /** The round as it was told last, unless something has changed since. */
+  /** The round and the chain as they were told last, unless something has changed since. */
   private told: RoundInfo | undefined;
+  private toldChain: GetBlockchainInfoResponse | undefined;
   private readonly timers: NodeJS.Timeout[];
 
   /** Runs the chain of a store that has begun. The store stays the caller's to close, after `stop`. */
@@ -104,7 +105,7 @@ export class ValidatorNode implements ChainValidator {
   }
 
   getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
-    return this.enqueue(() => blockchainInfo(this.state), options);
+    return this.enqueue(() => (this.toldChain ??= blockchainInfo(this.state)), options);
   }
 
   async *watchRounds(minerId: string, options?: CallOptions): AsyncGenerator<RoundInfo, void> {
@@ -199,6 +200,7 @@ export class ValidatorNode implements ChainValidator {
     apply(this.state, change);
     changes.push(change);
     this.told = undefined;
+    this.toldChain = undefined;
     if (change.type !== 'block') return;
     for (const { id } of change.outputs.made) this.batchOutputs.set(id.toString('latin1'), 'unspent');
     for (const { id } of change.outputs.spent) this.batchOutputs.set(id.toString('latin1'), 'spent');

@@ -22,18 +22,21 @@ export const TIMESCALE_NAMES: Readonly<Record<number, string>> = { [Timescale.TA
 /** What a submission is answered that was not judged begins with this. */
 const NOT_TAKEN = 'Not taken: ';
 
-/** Texts of rounds: the same round is told to many. */
-const written = new WeakMap<RoundInfo, string>();
+/** Writes what is told to many as the same object: once. */
+function writtenOnce<T extends object>(write: (value: T) => string): (value: T) => string {
+  const texts = new WeakMap<T, string>();
+  return (value) => {
+    const text = texts.get(value) ?? write(value);
+    texts.set(value, text);
+    return text;
+  };
+}
 
 /** Writes `RoundInfo`. */
-export function roundInfoToJson(info: RoundInfo): string {
-  let text = written.get(info);
-  if (text === undefined) {
-    text = writeRoundInfo(info);
-    written.set(info, text);
-  }
-  return text;
-}
+export const roundInfoToJson = writtenOnce(writeRoundInfo);
+
+/** Writes `BlockchainInfo`. */
+export const blockchainInfoToJson = writtenOnce(writeBlockchainInfo);
 
 function writeRoundInfo(info: RoundInfo): string {
   return (
@@ -62,8 +65,7 @@ export function lockoutStatusToJson({ isLocked, secondsRemaining }: CheckLockout
   return `{"LockoutStatus":{"is_locked":${isLocked},"seconds_remaining":${secondsRemaining}}}`;
 }
 
-/** Writes `BlockchainInfo`. */
-export function blockchainInfoToJson({ blockCount, difficulty, tipHash }: GetBlockchainInfoResponse): string {
+function writeBlockchainInfo({ blockCount, difficulty, tipHash }: GetBlockchainInfoResponse): string {
   const tip = tipHash === undefined ? 'null' : `"${tipHash.toString('hex')}"`;
   return `{"BlockchainInfo":{"block_count":${blockCount},"difficulty":"${difficulty}","tip_hash":${tip}}}`;
 }
