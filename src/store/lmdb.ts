@@ -33,6 +33,8 @@ const SWEEP = 1_000;
 
 export class LmdbStore implements Store {
   private chain: Omit<StoredChain, 'stamp'> | undefined;
+  /** How many attempts of a round are stored, as far as that was counted. */
+  private attempts: { round: bigint; count: number } | undefined;
   private progress: records.Progress = { stamp: 0n, round: 1n, roundStart: 0n, height: 0, outputs: 0n };
 
   private constructor(
@@ -162,11 +164,14 @@ export class LmdbStore implements Store {
             attempts = [];
         }
       }
-      for (const minerId of attempts) this.put(key('T', u64(round), textKey(minerId)), Buffer.from(minerId));
+      // Numbered as they come, so that those of a commit lie together: under keys in no order each would cost a page.
+      let number = this.attempts?.round === round ? this.attempts.count : this.countFrom(key('T', u64(round)));
+      for (const minerId of attempts) this.put(key('T', u64(round), u32(number++)), Buffer.from(minerId));
       this.sweep(key('T'), key('T', u64(round)));
       this.sweep(key('L'), key('L', u64(stamp + 1n)));
       const progress = { stamp, round, roundStart, height, outputs };
       this.put(key('S'), records.encodeProgress(progress));
+      this.attempts = { round, count: number };
       return progress;
     });
   }
@@ -230,7 +235,7 @@ export class LmdbStore implements Store {
 
   /** How many records a table has, for `verify`. */
   count(table: Table): number {
-    return this.database.getKeysCount({ start: key(table), end: records.after(key(table)) });
+    return this.countFrom(key(table));
   }
 
   async close(): Promise<void> {
@@ -280,6 +285,10 @@ export class LmdbStore implements Store {
   /** Deletes what is over, some of it. */
   private sweep(from: Buffer, to: Buffer): void {
     for (const old of [...this.database.getKeys({ start: from, end: to, limit: SWEEP })]) this.database.removeSync(old);
+  }
+
+  private countFrom(prefix: Buffer): number {
+    return this.database.getKeysCount({ start: prefix, end: records.after(prefix) });
   }
 
   private texts(prefix: Buffer): string[] {

@@ -12,7 +12,7 @@
  *     U sha256(address) place(u64)  unspent output: block that made it (u32), id (32), to_addr, value, timestamp
  *     M sha256(miner id)          blocks (u64), last one's index (u32)
  *     L end(u64) sha256(miner id)   lockout: miner id
- *     T round(u64) sha256(miner id) attempt: miner id
+ *     T round(u64) number(u32)    attempt, numbered as they came: miner id
  */
 
 import { crc32 } from 'node:zlib';

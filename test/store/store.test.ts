@@ -472,7 +472,7 @@ describe('LmdbStore: what lies in the folder', () => {
       ['a balance', () => ['A', alice], (store) => store.balance('alice')],
       ['a miner', () => ['M', alice], (store) => store.miner('alice')],
       ['a lockout', () => ['L', lockoutEnd(), alice], (store) => store.loadState()],
-      ['an attempt', () => ['T', u64(2n), textKey('bob')], (store) => store.loadState()],
+      ['an attempt', () => ['T', u64(2n), u32(0)], (store) => store.loadState()],
     ];
     const lockoutEnd = (): Buffer => u64(PARAMETERS.firstRoundStart + 120_000n + LOCKOUT_MS);
 
