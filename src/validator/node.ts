@@ -60,8 +60,7 @@ export class ValidatorNode implements ChainValidator {
   /** What the batch in hand has done to outputs: the store does not show it yet. */
   private readonly batchOutputs = new Map<string, OutputStatus>();
   /** The round and the chain as they were told last, unless something has changed since. */
-  private told: RoundInfo | undefined;
-  private toldChain: GetBlockchainInfoResponse | undefined;
+  private told: { round?: RoundInfo; chain?: GetBlockchainInfoResponse } = {};
   private readonly timers: NodeJS.Timeout[];
 
   /** Runs the chain of a store that has begun. The store stays the caller's to close, after `stop`. */
@@ -105,7 +104,7 @@ export class ValidatorNode implements ChainValidator {
   }
 
   getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
-    return this.enqueue(() => (this.toldChain ??= blockchainInfo(this.state)), options);
+    return this.enqueue(() => (this.told.chain ??= blockchainInfo(this.state)), options);
   }
 
   async *watchRounds(minerId: string, options?: CallOptions): AsyncGenerator<RoundInfo, void> {
@@ -181,8 +180,8 @@ export class ValidatorNode implements ChainValidator {
 
   /** The round as a stamp finds it: the same answer for all who ask within a millisecond. */
   private roundAt(now: bigint): RoundInfo {
-    if (this.told?.serverTime !== now) this.told = roundInfo(this.state, now, this.clock.speed);
-    return this.told;
+    if (this.told.round?.serverTime !== now) this.told.round = roundInfo(this.state, now, this.clock.speed);
+    return this.told.round;
   }
 
   private judge(minerId: string, block: Block, now: bigint, changes: Change[]): SubmitBlockResponse {
@@ -199,8 +198,7 @@ export class ValidatorNode implements ChainValidator {
   private change(change: Change, changes: Change[]): void {
     apply(this.state, change);
     changes.push(change);
-    this.told = undefined;
-    this.toldChain = undefined;
+    this.told = {};
     if (change.type !== 'block') return;
     for (const { id } of change.outputs.made) this.batchOutputs.set(id.toString('latin1'), 'unspent');
     for (const { id } of change.outputs.spent) this.batchOutputs.set(id.toString('latin1'), 'spent');
