@@ -1,34 +1,28 @@
 /** gRPC: a unary call, beside a bare nice-grpc server that gives the same answer. */
 
 import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
-import { middle } from './json-tcp.js';
-import type { Plan } from './load.js';
-import { type Measured, script, underLoad } from './measure.js';
+import { script, sideBySide } from './measure.js';
 import type { Benchmark } from './row.js';
 
 export const grpc: Benchmark = {
   name: 'grpc',
-  async *rows({ seconds, rounds }) {
+  async *rows(effort) {
     const folder = temporaryFolder();
     const validator = await startValidator(folder.path, ['--log-level', 'warn']);
     const bare = start(process.execPath, [script('floor'), 'grpc']);
     try {
       const [, floor] = await bare.printed(/^listening on (\S+)$/m);
-      const plan: Omit<Plan, 'address'> = {
+      const sides = [
+        { server: validator, address: validator.grpc.replace('grpc://', '') },
+        { server: bare, address: String(floor) },
+      ] as const;
+      const [one, other] = await sideBySide(sides, effort, {
         wire: 'grpc',
         connections: 4,
         inFlight: 16,
-        seconds,
         requests: ['0a05616c696365'],
         method: '/hourcoin.v1.ValidatorService/GetRoundInfo',
-      };
-      const ours: Measured[] = [];
-      const theirs: Measured[] = [];
-      for (let i = 0; i < rounds; i++) {
-        ours.push(await underLoad(validator, { ...plan, address: validator.grpc.replace('grpc://', '') }));
-        theirs.push(await underLoad(bare, { ...plan, address: String(floor) }));
-      }
-      const [one, other] = [middle(ours), middle(theirs)];
+      });
       yield {
         work: 'GetRoundInfo, 4 connections, 16 in flight',
         figure: one.cpuUs,

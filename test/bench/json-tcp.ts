@@ -1,9 +1,8 @@
 /** JSON/TCP: the calls that miners make all day, beside a bare echo of the same frames. */
 
-import { end, type Program, start, startValidator, temporaryFolder } from '../support/programs.js';
-import type { Plan } from './load.js';
-import { type Measured, median, script, underLoad } from './measure.js';
-import type { Benchmark, Effort, Row } from './row.js';
+import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
+import { type Measured, script, sideBySide } from './measure.js';
+import type { Benchmark, Row } from './row.js';
 
 const CALLS = {
   GetRoundInfo: '{"GetRoundInfo":{"miner_id":"alice"}}',
@@ -21,9 +20,13 @@ export const jsonTcp: Benchmark = {
     const echo = start(process.execPath, [script('floor'), 'json']);
     try {
       const [, floor] = await echo.printed(/^listening on (\S+)$/m);
-      const servers = { validator, echo, address: validator.jsonTcp, floor: String(floor) };
+      const sides = [
+        { server: validator, address: validator.jsonTcp },
+        { server: echo, address: String(floor) },
+      ] as const;
       for (const [call, request] of Object.entries(CALLS)) {
-        const [ours, theirs] = await sideBySide(servers, effort, {
+        const [ours, theirs] = await sideBySide(sides, effort, {
+          wire: 'json-tcp',
           connections: 16,
           inFlight: 16,
           requests: [request],
@@ -33,17 +36,24 @@ export const jsonTcp: Benchmark = {
           ours,
           theirs,
           'at least 120,000 a CPU-second, CPU within 2x',
-          {
-            met: ours.cpuUs <= 1e6 / 120_000 && ours.cpuUs <= 2 * theirs.cpuUs,
-          },
+          ours.cpuUs <= 1e6 / 120_000 && ours.cpuUs <= 2 * theirs.cpuUs,
         );
       }
       for (const connections of ONE_AT_A_TIME) {
         const requests = Object.values(CALLS);
-        const [ours, theirs] = await sideBySide(servers, effort, { connections, inFlight: 1, requests });
-        yield row(`one at a time, ${connections} connections`, ours, theirs, 'CPU within 1.3x, p99 within 2x', {
-          met: ours.cpuUs <= 1.3 * theirs.cpuUs && ours.p99 <= 2 * theirs.p99,
+        const [ours, theirs] = await sideBySide(sides, effort, {
+          wire: 'json-tcp',
+          connections,
+          inFlight: 1,
+          requests,
         });
+        yield row(
+          `one at a time, ${connections} connections`,
+          ours,
+          theirs,
+          'CPU within 1.3x, p99 within 2x',
+          ours.cpuUs <= 1.3 * theirs.cpuUs && ours.p99 <= 2 * theirs.p99,
+        );
       }
     } finally {
       await Promise.all([end(validator), end(echo, 'SIGKILL')]);
@@ -52,42 +62,7 @@ export const jsonTcp: Benchmark = {
   },
 };
 
-interface Servers {
-  readonly validator: Program;
-  readonly echo: Program;
-  readonly address: string;
-  readonly floor: string;
-}
-
-/** The medians of both, measured in turn. */
-async function sideBySide(
-  { validator, echo, address, floor }: Servers,
-  { seconds, rounds }: Effort,
-  plan: Pick<Plan, 'connections' | 'inFlight' | 'requests'>,
-): Promise<[Measured, Measured]> {
-  const ours: Measured[] = [];
-  const theirs: Measured[] = [];
-  for (let i = 0; i < rounds; i++) {
-    ours.push(await underLoad(validator, { ...plan, wire: 'json-tcp', address, seconds }));
-    theirs.push(await underLoad(echo, { ...plan, wire: 'json-tcp', address: floor, seconds }));
-  }
-  return [middle(ours), middle(theirs)];
-}
-
-/** Each figure's median. */
-export function middle(runs: readonly Measured[]): Measured {
-  const of = (figure: (run: Measured) => number): number => median(runs.map(figure));
-  return {
-    answered: of((run) => run.answered),
-    seconds: of((run) => run.seconds),
-    cpuUs: of((run) => run.cpuUs),
-    p50: of((run) => run.p50),
-    p99: of((run) => run.p99),
-    p999: of((run) => run.p999),
-  };
-}
-
-function row(work: string, ours: Measured, theirs: Measured, goal: string, { met }: { met: boolean }): Row {
+function row(work: string, ours: Measured, theirs: Measured, goal: string, met: boolean): Row {
   return {
     work,
     figure: ours.cpuUs,

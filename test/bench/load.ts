@@ -5,6 +5,7 @@
 
 import { connect, type Socket } from 'node:net';
 import { Client, credentials } from '@grpc/grpc-js';
+import { frame } from '../../src/wire/frames.js';
 
 /** What to do. */
 export interface Plan {
@@ -43,13 +44,6 @@ function count(sentAt: number): void {
 /** What stands in a request for a number of its own. */
 const NUMBER = '{N}';
 let number = 0;
-
-function frame(text: string): Buffer {
-  const bytes = Buffer.alloc(4 + Buffer.byteLength(text));
-  bytes.writeUInt32BE(bytes.length - 4);
-  bytes.write(text, 4);
-  return bytes;
-}
 
 /** Keeps a JSON/TCP connection busy. */
 async function loadJsonTcp({ address, inFlight, requests }: Plan, end: Promise<void>): Promise<void> {

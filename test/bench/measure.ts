@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { end, type Program, start } from '../support/programs.js';
 import type { Account, Plan } from './load.js';
+import type { Effort } from './row.js';
 
 /** What a server did under a load. */
 export interface Measured extends Account {
@@ -17,7 +18,7 @@ export function script(name: string): string {
 }
 
 /** CPU seconds that a process has used, in user and system mode. */
-export function cpuSeconds(program: Program): number {
+function cpuSeconds(program: Program): number {
   const stat = readFileSync(`/proc/${program.process.pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
@@ -36,6 +37,40 @@ export async function underLoad(server: Program, plan: Plan): Promise<Measured> 
   } finally {
     await end(load, 'SIGKILL');
   }
+}
+
+/** A server, and where it listens. */
+export interface Side {
+  readonly server: Program;
+  readonly address: string;
+}
+
+/** The medians of two servers under the same load, measured in turn. */
+export async function sideBySide(
+  [one, other]: readonly [Side, Side],
+  { seconds, rounds }: Effort,
+  plan: Omit<Plan, 'address' | 'seconds'>,
+): Promise<[Measured, Measured]> {
+  const ours: Measured[] = [];
+  const theirs: Measured[] = [];
+  for (let i = 0; i < rounds; i++) {
+    ours.push(await underLoad(one.server, { ...plan, address: one.address, seconds }));
+    theirs.push(await underLoad(other.server, { ...plan, address: other.address, seconds }));
+  }
+  return [middle(ours), middle(theirs)];
+}
+
+/** Each figure's median. */
+export function middle(runs: readonly Measured[]): Measured {
+  const of = (figure: (run: Measured) => number): number => median(runs.map(figure));
+  return {
+    answered: of((run) => run.answered),
+    seconds: of((run) => run.seconds),
+    cpuUs: of((run) => run.cpuUs),
+    p50: of((run) => run.p50),
+    p99: of((run) => run.p99),
+    p999: of((run) => run.p999),
+  };
 }
 
 /** The middle of some figures. */
