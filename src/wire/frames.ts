@@ -7,11 +7,7 @@ export type BadFrame = 'empty' | 'too long';
 
 /** A frame with a text, in one piece. */
 export function frame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + length);
-  bytes.writeUInt32BE(length);
-  bytes.write(text, HEADER_BYTES);
-  return bytes;
+  return frames([text]);
 }
 
 /** Frames with some texts, in one piece. */

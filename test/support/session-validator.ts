@@ -8,6 +8,7 @@ import type { Change } from '../../src/engine/state.js';
 import type { Address } from '../../src/wire/address.js';
 import { winning } from './blocks.js';
 import type { AtEnd } from './makers.js';
+import { NO_LOG } from './nodes.js';
 import { until } from './wait.js';
 
 /** The modules that a validator is made of: ours, or a copy of them in which a rule is broken. */
@@ -51,8 +52,7 @@ export async function serveSession(
   await store.begin({ difficulty: BigInt(difficulty), timescale: scale, firstRoundStart: clock.time }, clock.speed);
   const node = new ValidatorNode(store, clock);
   atEnd(() => (commit === 'hangs' ? undefined : node.stop()));
-  const log = { debug() {}, info() {}, warn() {}, error() {} };
-  const server = wire === 'grpc' ? new GrpcServer(node, log) : new JsonTcpServer(node, log);
+  const server = wire === 'grpc' ? new GrpcServer(node, NO_LOG) : new JsonTcpServer(node, NO_LOG);
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
   atEnd(() => server.close(0));
   const tester: Tester = {
