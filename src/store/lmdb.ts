@@ -2,19 +2,11 @@
 
 import { type Database, open } from 'lmdb';
 import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
-import { exactUnits } from '../engine/exact.js';
-import type { KnownOutput, OutputStatus } from '../engine/rules.js';
-import {
-  type ChainParameters,
-  type Change,
-  initialState,
-  LOCKOUT_MS,
-  type State,
-  type StoredBlock,
-} from '../engine/state.js';
+import type { OutputStatus } from '../engine/rules.js';
+import { type ChainParameters, type Change, initialState, type State } from '../engine/state.js';
 import { checkDataFile, checkRoom, damaged, hasData, lockFolder, reason, unusable } from './folder.js';
 import * as records from './records.js';
-import { key, NOT_SPENT, seal, type Table, textKey, u32, u64, unseal } from './records.js';
+import { key, type Table, textKey, u32, u64, unseal } from './records.js';
 import {
   type Balance,
   DamageError,
@@ -24,6 +16,7 @@ import {
   type StoredChain,
   StoreError,
 } from './store.js';
+import { putBlock, Writes } from './writes.js';
 
 /** What is written in this version, and the only format that is read. */
 export const FORMAT = 1;
@@ -116,11 +109,11 @@ export class LmdbStore implements Store {
   async begin(parameters: ChainParameters, clockSpeed: number): Promise<void> {
     const { firstRoundStart } = parameters;
     const progress = { ...this.progress, stamp: firstRoundStart, roundStart: firstRoundStart };
-    await this.write(() => {
-      this.put(key('F'), u32(FORMAT));
-      this.put(key('P'), records.encodeParameters(parameters, clockSpeed));
-      this.put(key('S'), records.encodeProgress(progress));
-    });
+    const writes = this.writes();
+    writes.put(key('F'), u32(FORMAT));
+    writes.put(key('P'), records.encodeParameters(parameters, clockSpeed));
+    writes.put(key('S'), records.encodeProgress(progress));
+    await writes.commit();
     this.chain = { parameters, clockSpeed };
     this.progress = progress;
   }
@@ -142,44 +135,43 @@ export class LmdbStore implements Store {
   }
 
   async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
-    this.progress = await this.write(() => {
-      let { round, roundStart, height, outputs } = this.progress;
-      let attempts: string[] = [];
-      for (const change of changes) {
-        switch (change.type) {
-          case 'attempt':
-            attempts.push(change.minerId);
-            break;
-          case 'round':
-            round = change.number;
-            roundStart = change.start;
-            attempts = [];
-            break;
-          case 'block':
-            outputs = this.putBlock(change.accepted, change.outputs.made, change.outputs.spent, outputs);
-            this.putLockout(change.accepted.acceptedAt + LOCKOUT_MS, change.accepted.minerId);
-            round = change.accepted.round + 1n;
-            roundStart = change.accepted.acceptedAt;
-            height = change.accepted.block.index + 1;
-            attempts = [];
-        }
+    let { round, roundStart, height, outputs } = this.progress;
+    let attempts: string[] = [];
+    const writes = this.writes();
+    for (const change of changes) {
+      switch (change.type) {
+        case 'attempt':
+          attempts.push(change.minerId);
+          break;
+        case 'round':
+          round = change.number;
+          roundStart = change.start;
+          attempts = [];
+          break;
+        case 'block':
+          outputs = putBlock(writes, change.accepted, change.outputs, outputs);
+          round = change.accepted.round + 1n;
+          roundStart = change.accepted.acceptedAt;
+          height = change.accepted.block.index + 1;
+          attempts = [];
       }
-      // Numbered as they come, so that those of a commit lie together: under keys in no order each would cost a page.
-      let number = this.attempts?.round === round ? this.attempts.count : this.countFrom(key('T', u64(round)));
-      for (const minerId of attempts) this.put(key('T', u64(round), u32(number++)), Buffer.from(minerId));
-      this.sweep(key('T'), key('T', u64(round)));
-      this.sweep(key('L'), key('L', u64(stamp + 1n)));
-      const progress = { stamp, round, roundStart, height, outputs };
-      this.put(key('S'), records.encodeProgress(progress));
-      this.attempts = { round, count: number };
-      return progress;
-    });
+    }
+    // Numbered as they come, so that those of a commit lie together: under keys in no order each would cost a page.
+    let number = this.attempts?.round === round ? this.attempts.count : this.countFrom(key('T', u64(round)));
+    for (const minerId of attempts) writes.put(key('T', u64(round), u32(number++)), Buffer.from(minerId));
+    this.sweep(writes, key('T'), key('T', u64(round)));
+    this.sweep(writes, key('L'), key('L', u64(stamp + 1n)));
+    const progress = { stamp, round, roundStart, height, outputs };
+    writes.put(key('S'), records.encodeProgress(progress));
+    await writes.commit();
+    this.progress = progress;
+    this.attempts = { round, count: number };
   }
 
   lookup(id: Buffer): OutputStatus {
     const record = this.outputRecord(id);
     if (record === undefined) return 'absent';
-    return record.spentIn === NOT_SPENT ? 'unspent' : 'spent';
+    return record.spentIn === records.NOT_SPENT ? 'unspent' : 'spent';
   }
 
   /** What is kept of an output, for `verify`. */
@@ -214,8 +206,7 @@ export class LmdbStore implements Store {
 
   miner(minerId: string): MinerRecord {
     const bytes = this.get('M', textKey(minerId));
-    if (bytes === undefined) return { blockCount: 0n, lastBlockIndex: undefined };
-    return { blockCount: bytes.readBigUInt64BE(0), lastBlockIndex: bytes.readUInt32BE(8) };
+    return bytes === undefined ? { blockCount: 0n, lastBlockIndex: undefined } : records.decodeMiner(bytes);
   }
 
   /** Every address's balance, by what stands for the address in keys, for `verify`. */
@@ -243,48 +234,13 @@ export class LmdbStore implements Store {
     this.unlock();
   }
 
-  private putBlock(
-    accepted: StoredBlock,
-    made: readonly KnownOutput[],
-    spent: readonly KnownOutput[],
-    place: bigint,
-  ): bigint {
-    const { index, hash } = accepted.block;
-    this.put(key('B', u32(index)), records.encodeBlock(accepted));
-    this.put(key('H', hash), u32(index));
-    const { blockCount } = this.miner(accepted.minerId);
-    this.put(key('M', textKey(accepted.minerId)), u64(blockCount + 1n), u32(index));
-    for (const { id, output } of made) {
-      const owner = textKey(output.toAddr);
-      this.put(key('O', id), records.encodeOutputRecord({ madeIn: index, spentIn: NOT_SPENT, place }));
-      this.put(key('U', owner, u64(place)), records.encodeOwned(index, id, output));
-      this.addToBalance(owner, exactUnits(output.value), 1n);
-      place++;
-    }
-    for (const { id, output } of spent) {
-      const owner = textKey(output.toAddr);
-      const record = this.outputRecord(id);
-      if (record === undefined) throw new DamageError(`output ${id.toString('hex')} is missing`);
-      this.put(key('O', id), records.encodeOutputRecord({ ...record, spentIn: index }));
-      this.database.removeSync(key('U', owner, u64(record.place)));
-      this.addToBalance(owner, -exactUnits(output.value), -1n);
-    }
-    return place;
-  }
-
-  private putLockout(end: bigint, minerId: string): void {
-    this.put(key('L', u64(end), textKey(minerId)), Buffer.from(minerId));
-  }
-
-  private addToBalance(owner: Buffer, units: bigint, count: bigint): void {
-    const bytes = this.get('A', owner);
-    const balance = bytes === undefined ? { units: 0n, count: 0n } : records.decodeBalance(bytes);
-    this.put(key('A', owner), records.encodeBalance({ units: balance.units + units, count: balance.count + count }));
+  private writes(): Writes {
+    return new Writes(this.database, (recordKey) => this.getRecord(recordKey));
   }
 
   /** Deletes what is over, some of it. */
-  private sweep(from: Buffer, to: Buffer): void {
-    for (const old of [...this.database.getKeys({ start: from, end: to, limit: SWEEP })]) this.database.removeSync(old);
+  private sweep(writes: Writes, from: Buffer, to: Buffer): void {
+    for (const old of this.database.getKeys({ start: from, end: to, limit: SWEEP })) writes.remove(Buffer.from(old));
   }
 
   private countFrom(prefix: Buffer): number {
@@ -303,7 +259,10 @@ export class LmdbStore implements Store {
   }
 
   private get(table: Table, ...parts: Buffer[]): Buffer | undefined {
-    const recordKey = key(table, ...parts);
+    return this.getRecord(key(table, ...parts));
+  }
+
+  private getRecord(recordKey: Buffer): Buffer | undefined {
     const value = this.database.get(recordKey);
     return value && unseal(recordKey, value);
   }
@@ -313,28 +272,4 @@ export class LmdbStore implements Store {
     if (bytes === undefined) throw new DamageError(`record ${table} is missing`);
     return bytes;
   }
-
-  /** One transaction, durable when it resolves. Where it throws, nothing of it is kept. */
-  private async write<T>(transact: () => T): Promise<T> {
-    try {
-      // As a child it can be taken back: of any other, lmdb keeps what was written before it threw.
-      return await this.database.childTransaction(transact);
-    } catch (error) {
-      throw await causeOf(error);
-    }
-  }
-
-  /** Only within a transaction. */
-  private put(recordKey: Buffer, ...payload: Buffer[]): void {
-    this.database.putSync(recordKey, seal(recordKey, ...payload));
-  }
-}
-
-/** What the system said where a commit failed: lmdb has it in a promise beside its error. */
-async function causeOf(error: unknown): Promise<unknown> {
-  if (!(error instanceof Error && 'commitError' in error)) return error;
-  return Promise.resolve(error.commitError).then(
-    () => error,
-    (cause) => cause,
-  );
 }

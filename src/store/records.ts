@@ -22,7 +22,7 @@ import { sha256 } from '../engine/bytes.js';
 import { contentHash, decodeContent, encodeContent } from '../engine/content.js';
 import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
 import type { ChainParameters, StoredBlock } from '../engine/state.js';
-import { type Balance, DamageError } from './store.js';
+import { type Balance, DamageError, type MinerRecord } from './store.js';
 
 /** What the tables are called. */
 export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T';
@@ -64,10 +64,10 @@ export function u64(value: bigint): Buffer {
 }
 
 /** A payload with its checksum. */
-export function seal(recordKey: Buffer, ...payload: readonly Buffer[]): Buffer {
-  const bytes = Buffer.concat([...payload, Buffer.alloc(4)]);
-  const end = bytes.length - 4;
-  bytes.writeUInt32BE(crc32(bytes.subarray(0, end), crc32(recordKey)), end);
+export function seal(recordKey: Buffer, payload: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(payload.length + 4);
+  bytes.set(payload);
+  bytes.writeUInt32BE(crc32(payload, crc32(recordKey)), payload.length);
   return bytes;
 }
 
@@ -155,6 +155,14 @@ export function decodeBlock(bytes: Buffer): AcceptedBlock {
     difficulty: formatDifficulty(readU128(bytes, 17)),
     contentHash: expected,
   };
+}
+
+export function encodeMiner({ blockCount, lastBlockIndex = 0 }: MinerRecord): Buffer {
+  return Buffer.concat([u64(blockCount), u32(lastBlockIndex)]);
+}
+
+export function decodeMiner(bytes: Buffer): MinerRecord {
+  return { blockCount: bytes.readBigUInt64BE(0), lastBlockIndex: bytes.readUInt32BE(8) };
 }
 
 /** What is kept of an output for ever. */

@@ -1,11 +1,13 @@
 /** Hex texts (spec, section 2 and section 8, "hex texts"). */
 
+const HEX = /^(?:[0-9a-fA-F]{2})*$/;
+
 /** Why a text is not hex, in the deployed programs' words; undefined where it is. Either case, whole bytes, of any length. */
 export function hexFault(text: string): string | undefined {
+  if (HEX.test(text)) return undefined;
   const bytes = Buffer.from(text);
   if (bytes.length % 2 === 1) return 'Odd number of digits';
   const position = bytes.findIndex((byte) => !isHexDigit(byte));
-  if (position < 0) return undefined;
   return `Invalid character '${character(bytes[position] as number)}' at position ${position}`;
 }
 
