@@ -21,7 +21,7 @@ const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 
-const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const ESCAPED: Readonly<Record<string, string>> = {
   '"': '"',
   '\\': '\\',
@@ -122,6 +122,7 @@ export class JsonReader {
       found |= 1 << member;
       read(member);
     }
+    if (found === (1 << names.length) - 1) return;
     const missing = names.find((name, member) => !(found & (1 << member)) && !optional.includes(name));
     if (missing !== undefined) throw this.wrong(`member ${missing} is missing`);
   }
@@ -261,9 +262,9 @@ export class JsonReader {
   private number(): string {
     this.peek();
     NUMBER.lastIndex = this.at;
-    const literal = NUMBER.exec(this.text)?.[0];
-    if (literal === undefined) throw this.expected('a value of the right kind');
-    this.at += literal.length;
+    if (!NUMBER.test(this.text)) throw this.expected('a value of the right kind');
+    const literal = this.text.slice(this.at, NUMBER.lastIndex);
+    this.at = NUMBER.lastIndex;
     const next = this.text.charCodeAt(this.at);
     // `01`, `1.` and `1e` stop in the middle of what looks like a number.
     if ((next >= 0x30 && next <= 0x39) || next === 0x2e || next === 0x45 || next === 0x65)
