@@ -33,6 +33,7 @@ export const LIMITS = {
   idleMs: 600_000,
 
   // A validator.
+  /** On each protocol. */
   connections: 10_000,
   /** Frames that are not complete yet, over all JSON/TCP connections. */
   unfinishedFrameBytes: 64 * 1_048_576,

@@ -1,6 +1,6 @@
 /** Serves a validator on JSON/TCP (spec, sections 1, 2, 7 and 8): frames in any pieces, answers in order, one write each. */
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
@@ -17,6 +17,7 @@ import {
 import { checkSubmission } from '../wire/checks.js';
 import { type Request, requestFromJson } from '../wire/requests.js';
 import { Connection } from './connection.js';
+import { listen } from './listen.js';
 import type { Log } from './log.js';
 
 /** How long a read that found the validator overloaded waits before it asks again, at first and at most, milliseconds. */
@@ -34,22 +35,11 @@ export class JsonTcpServer {
   ) {
     // Half-open: a client that has shut its side down still gets its answers.
     this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
-    this.server.maxConnections = LIMITS.connections;
   }
 
   /** Listens, and says where. */
-  async listen({ host, port }: Address): Promise<Address> {
-    await new Promise<void>((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen({ host, port }, () => {
-        this.server.off('error', reject);
-        resolve();
-      });
-    });
-    this.server.on('drop', () => this.log.debug('A connection was refused: too many are open'));
-    // Out of file descriptors, say: those who are connected are served on.
-    this.server.on('error', (error) => this.log.warn(`A connection was refused: ${error.message}`));
-    return { host, port: (this.server.address() as AddressInfo).port };
+  listen(address: Address): Promise<Address> {
+    return listen(this.server, address, this.log);
   }
 
   /** Takes no more connections and no more requests; those that were taken are still answered. */

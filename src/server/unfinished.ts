@@ -3,71 +3,50 @@
  * too long is ended; where there are too many, so is the oldest that has had a fair chance.
  */
 
-import { ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
 import { LIMITS } from '../engine/limits.js';
 
 /** How old a request must be to be ended because there are too many, milliseconds: an honest one is whole at once. */
 const FAIR_MS = 250;
 
-/** A request that has begun to arrive. */
-interface Unfinished {
-  since: number;
-  end(): void;
+/** A call whose request may be ended before it has arrived. */
+export interface Unfinished {
+  /** Ends the call: its request did not arrive in time. */
+  expire(): void;
 }
 
-/** Intercepts every call of a server. `close` ends the watch over them. */
-export function boundUnfinished(): { readonly interceptor: ServerInterceptor; close(): void } {
-  // In the order in which they began.
-  const unfinished = new Set<Unfinished>();
-  const endOlderThan = (age: number, spared: number): void => {
-    const latest = performance.now() - age;
-    for (const request of unfinished) {
-      if (unfinished.size <= spared || request.since > latest) break;
-      unfinished.delete(request);
-      request.end();
-    }
-  };
-  const timer = setInterval(() => {
-    endOlderThan(LIMITS.frameMs, 0);
-    endOlderThan(FAIR_MS, LIMITS.unfinishedRequests);
+/** The calls of a server whose requests have begun to arrive. */
+export class UnfinishedRequests {
+  /** Since when each has been arriving, in the order in which they began. */
+  private readonly since = new Map<Unfinished, number>();
+  private readonly timer = setInterval(() => {
+    this.expire(LIMITS.frameMs, 0);
+    this.expire(FAIR_MS, LIMITS.unfinishedRequests);
   }, FAIR_MS).unref();
 
-  const interceptor: ServerInterceptor = (method, call) => {
-    const details = 'the request did not arrive in time';
-    const request: Unfinished = {
-      since: performance.now(),
-      end: () => call.sendStatus({ code: status.DEADLINE_EXCEEDED, details }),
-    };
-    const begin = (): void => {
-      request.since = performance.now();
-      unfinished.add(request);
-      endOlderThan(FAIR_MS, LIMITS.unfinishedRequests);
-    };
-    const finish = (): void => void unfinished.delete(request);
-    return new ServerInterceptingCall(call, {
-      start: (next) => {
-        begin();
-        next({
-          onReceiveMessage(message, next) {
-            // A request of one message is kept until its client says that there is no more.
-            if (method.requestStream) {
-              finish();
-              begin();
-            }
-            next(message);
-          },
-          onReceiveHalfClose(next) {
-            finish();
-            next();
-          },
-          onCancel: finish,
-        });
-      },
-      sendStatus(status, next) {
-        finish();
-        next(status);
-      },
-    });
-  };
-  return { interceptor, close: () => clearInterval(timer) };
+  /** A call's request begins to arrive; a stream's next one does, where one has just arrived. */
+  begin(call: Unfinished): void {
+    this.since.delete(call);
+    this.since.set(call, performance.now());
+    if (this.since.size > LIMITS.unfinishedRequests) this.expire(FAIR_MS, LIMITS.unfinishedRequests);
+  }
+
+  /** A call's request has arrived whole, or nobody waits for it any more. */
+  finish(call: Unfinished): void {
+    this.since.delete(call);
+  }
+
+  /** Ends the watch over them. */
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  /** Ends those that are older than so many milliseconds, as long as there are more than `spared`. */
+  private expire(age: number, spared: number): void {
+    const latest = performance.now() - age;
+    for (const [call, since] of this.since) {
+      if (this.since.size <= spared || since > latest) break;
+      this.since.delete(call);
+      call.expire();
+    }
+  }
 }

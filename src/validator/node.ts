@@ -21,8 +21,8 @@ import { passRounds, step } from '../engine/step.js';
 import type { Store } from '../store/store.js';
 import type { Clock } from '../time/clock.js';
 import type { Observer } from './events.js';
-import { Feed } from './feed.js';
-import { addressPage, blockPage, checkIndex, namedBlock } from './reads.js';
+import { addressPage, blockPage, namedBlock, storedBlock } from './reads.js';
+import { Streams } from './streams.js';
 import type { BlockName, CallOptions, ChainValidator, Page } from './validator.js';
 
 /** How often the last stamp is stored while only reads are answered, milliseconds of real time. */
@@ -55,8 +55,7 @@ export class ValidatorNode implements ChainValidator {
   private answeredStamp = 0n;
   private clockIsBehind = false;
   private durableHeight: number;
-  private watchers = 0;
-  private readonly feed = new Feed();
+  private readonly streams: Streams;
   /** What the batch in hand has done to outputs: the store does not show it yet. */
   private readonly batchOutputs = new Map<string, OutputStatus>();
   /** The round and the chain as they were told last, unless something has changed since. */
@@ -74,6 +73,13 @@ export class ValidatorNode implements ChainValidator {
     this.storedStamp = this.lastStamp;
     this.state = store.loadState();
     this.durableHeight = this.state.height;
+    this.streams = new Streams({
+      isStopping: () => this.stopping,
+      height: () => this.durableHeight,
+      admit: () => this.admit(),
+      round: (options) => this.roundNow(options),
+      block: (index) => this.read(() => storedBlock(this.store, index)),
+    });
     // An idle round ends by itself, on a fast clock soon.
     const tickMs = Math.min(1_000, Math.max(20, 1_000 / clock.speed));
     this.timers = [
@@ -107,18 +113,9 @@ export class ValidatorNode implements ChainValidator {
     return this.enqueue(() => (this.told.chain ??= blockchainInfo(this.state)), options);
   }
 
-  async *watchRounds(minerId: string, options?: CallOptions): AsyncGenerator<RoundInfo, void> {
+  watchRounds(minerId: string, options?: CallOptions): AsyncGenerator<RoundInfo, void> {
     this.observe({ type: 'request', minerId, call: 'GetRoundInfo' });
-    yield* this.watch(options, async function* (this: ValidatorNode) {
-      let told = 0n;
-      let seen: number;
-      do {
-        seen = this.feed.seen;
-        const round = await this.roundNow(options);
-        if (round.round !== told) yield round;
-        told = round.round;
-      } while (await this.feed.changed(seen, options?.signal));
-    });
+    return this.streams.rounds(options);
   }
 
   async getBlock(name: BlockName): Promise<AcceptedBlock> {
@@ -129,25 +126,8 @@ export class ValidatorNode implements ChainValidator {
     return this.read(() => blockPage(this.store, this.durableHeight, fromIndex, page));
   }
 
-  async *watchBlocks(fromIndex: number, options?: CallOptions): AsyncGenerator<AcceptedBlock, void> {
-    checkIndex(fromIndex, 'from_index');
-    yield* this.watch(options, async function* (this: ValidatorNode) {
-      let next = fromIndex;
-      let seen: number;
-      do {
-        seen = this.feed.seen;
-        while (next < this.durableHeight) {
-          const block = this.read(() => this.store.block(next));
-          if (block === undefined) throw new Error(`block #${next} is missing`);
-          yield block;
-          next++;
-          // A reader of a long history gives way to others after every block.
-          await new Promise(setImmediate);
-          if (options?.signal?.aborted) throw cancelled();
-          if (this.stopping) return;
-        }
-      } while (await this.feed.changed(seen, options?.signal));
-    });
+  watchBlocks(fromIndex: number, options?: CallOptions): AsyncGenerator<AcceptedBlock, void> {
+    return this.streams.blocks(fromIndex, options);
   }
 
   async getAddress(address: string, page: Page = {}): Promise<GetAddressResponse> {
@@ -168,7 +148,7 @@ export class ValidatorNode implements ChainValidator {
   async stop(): Promise<void> {
     this.stopping = true;
     for (const timer of this.timers) clearInterval(timer);
-    this.feed.close();
+    this.streams.close();
     while (this.committing !== undefined) await this.committing;
     this.storeStamp();
     await this.committing;
@@ -215,24 +195,6 @@ export class ValidatorNode implements ChainValidator {
       return query();
     } catch (error) {
       throw error instanceof Fault ? error : this.fail(error);
-    }
-  }
-
-  private async *watch<T>(
-    options: CallOptions | undefined,
-    stream: (this: ValidatorNode) => AsyncGenerator<T, void>,
-  ): AsyncGenerator<T, void> {
-    this.admit();
-    if (this.watchers >= LIMITS.watchers) throw new Fault('OVERLOADED', 'too many streams are open');
-    this.watchers++;
-    try {
-      yield* stream.call(this);
-    } catch (error) {
-      // The validator stops while a watcher asks it: that ends the stream as any stop does.
-      if (!(this.stopping && error instanceof Fault && error.reason === 'UNAVAILABLE') || options?.signal?.aborted)
-        throw error;
-    } finally {
-      this.watchers--;
     }
   }
 
@@ -334,18 +296,30 @@ export class ValidatorNode implements ChainValidator {
 
   private tell(changes: readonly Change[]): void {
     let newRound = false;
+    let newest: AcceptedBlock | undefined;
     for (const change of changes) {
       if (change.type === 'attempt') continue;
       newRound = true;
       if (change.type === 'block') {
         const { accepted } = change;
+        newest = accepted;
         this.observe({ type: 'block', accepted, height: accepted.block.index + 1 });
         this.observe({ type: 'round', number: accepted.round + 1n });
       } else {
         this.observe({ type: 'round', number: change.number });
       }
     }
-    if (newRound) this.feed.publish();
+    if (newRound && this.streams.watched) this.tellStreams(newest);
+  }
+
+  /** Tells those who watch of a new round, and of its block. Nothing waits to be written: the stamp is as good as one from the queue. */
+  private tellStreams(newest: AcceptedBlock | undefined): void {
+    const changes: Change[] = [];
+    const now = this.advance(changes);
+    // That round is over already: the next is told once it is durable.
+    if (changes.length > 0) return this.commit(changes);
+    this.answeredStamp = now;
+    this.streams.tell(this.roundAt(now), newest);
   }
 
   /** Ends the rounds that are over while nothing comes in. */
@@ -388,7 +362,7 @@ export class ValidatorNode implements ChainValidator {
     if (this.failure !== undefined) return this.failure;
     this.failure = new Fault('UNAVAILABLE', 'the validator cannot write to its store');
     for (const timer of this.timers) clearInterval(timer);
-    this.feed.close();
+    this.streams.close();
     const refused = this.queue;
     this.queue = [];
     for (const input of refused) input.refuse(this.failure);

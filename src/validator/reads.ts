@@ -21,6 +21,13 @@ export function namedBlock(store: Store, name: BlockName): AcceptedBlock {
   );
 }
 
+/** A block that must be there. */
+export function storedBlock(store: Store, index: number): AcceptedBlock {
+  const block = store.block(index);
+  if (block === undefined) throw new Error(`block #${index} is missing`);
+  return block;
+}
+
 /** A page of blocks. */
 export function blockPage(store: Store, height: number, fromIndex: number, page: Page): ListBlocksResponse {
   const blocks: AcceptedBlock[] = [];
@@ -30,8 +37,7 @@ export function blockPage(store: Store, height: number, fromIndex: number, page:
   let next = Number(readToken(page, scope) ?? fromIndex);
   let bytes = 0;
   while (next < height && blocks.length < size && bytes < LIMITS.pageBytes) {
-    const block = store.block(next);
-    if (block === undefined) throw new Error(`block #${next} is missing`);
+    const block = storedBlock(store, next);
     blocks.push(block);
     bytes += AcceptedBlock.encode(block).finish().length;
     next++;

@@ -1,7 +1,9 @@
 /** What a fault is on gRPC, and what a gRPC error is to a client: one table for every call. */
 
-import { type ClientError, type ServerError, Status } from 'nice-grpc-common';
-import { BadRequest, ErrorInfo, RetryInfo, RichClientError, RichServerError } from 'nice-grpc-error-details';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { Metadata, status as Status } from '@grpc/grpc-js';
+import type { ClientError } from 'nice-grpc-common';
+import { Any, BadRequest, ErrorInfo, RetryInfo, RichClientError } from 'nice-grpc-error-details';
 import { Fault, type FaultReason } from '../engine/fault.js';
 
 /** The domain of every ErrorInfo. */
@@ -19,17 +21,36 @@ const GRPC: Readonly<Record<FaultReason, { status: Status; retry: boolean }>> = 
   CANCELLED: { status: Status.CANCELLED, retry: false },
 };
 
-/** A fault as a gRPC error: a status, with ErrorInfo and, where they say more, BadRequest or RetryInfo. */
-export function faultToGrpc({ reason, message, field }: Fault): ServerError {
-  const { status, retry } = GRPC[reason];
-  const info = ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN });
+/** How a call has ended. */
+export interface GrpcStatus {
+  readonly code: Status;
+  readonly details: string;
+  /** Trailers. */
+  readonly metadata?: Metadata;
+}
+
+/** The trailer that holds a google.rpc.Status. */
+const RICH_STATUS = 'grpc-status-details-bin';
+
+/** A fault as a gRPC status, with ErrorInfo and, where they say more, BadRequest or RetryInfo. */
+export function faultToGrpc({ reason, message, field }: Fault): GrpcStatus {
+  const { status: code, retry } = GRPC[reason];
+  const rich = new BinaryWriter().uint32(8).int32(code).uint32(18).string(message);
+  const add = (type: string, value: Uint8Array): void => {
+    const detail = Any.fromPartial({ typeUrl: `type.googleapis.com/${type}`, value });
+    rich.uint32(26).bytes(Any.encode(detail).finish());
+  };
+  add(ErrorInfo.$type, ErrorInfo.encode(ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN })).finish());
   if (field !== '') {
     const fieldViolations = [{ field, description: message }];
-    return new RichServerError(status, message, [info, BadRequest.fromPartial({ fieldViolations })]);
+    add(BadRequest.$type, BadRequest.encode(BadRequest.fromPartial({ fieldViolations })).finish());
+  } else if (retry) {
+    const retryDelay = { seconds: Math.floor(RETRY_MS / 1_000), nanos: (RETRY_MS % 1_000) * 1_000_000 };
+    add(RetryInfo.$type, RetryInfo.encode(RetryInfo.fromPartial({ retryDelay })).finish());
   }
-  if (!retry) return new RichServerError(status, message, [info]);
-  const retryDelay = { seconds: Math.floor(RETRY_MS / 1_000), nanos: (RETRY_MS % 1_000) * 1_000_000 };
-  return new RichServerError(status, message, [info, RetryInfo.fromPartial({ retryDelay })]);
+  const metadata = new Metadata();
+  metadata.set(RICH_STATUS, Buffer.from(rich.finish()));
+  return { code, details: message, metadata };
 }
 
 /** A gRPC error as a fault: by its ErrorInfo, or by its status where the validator gives none. Undefined where it is no fault of ours. */

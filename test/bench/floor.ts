@@ -1,6 +1,7 @@
-/** The floors that others are held against: an echo of framed JSON, a bare nice-grpc server, bare commits of LMDB. */
+/** The floors that others are held against: an echo of framed JSON, a bare nice-grpc server, bare streams of grpc-js, bare commits of LMDB. */
 
 import { type AddressInfo, createServer } from 'node:net';
+import { Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import { open } from 'lmdb';
 import { createServer as createGrpcServer } from 'nice-grpc';
 import {
@@ -66,6 +67,39 @@ async function bareGrpc(): Promise<void> {
   process.stdout.write(`listening on 127.0.0.1:${port}\n`);
 }
 
+/** Writes the same bytes to every stream, when it begins and at each SIGUSR2. */
+function bareStreams(path: string, hex: string): void {
+  const message = Buffer.from(hex, 'hex');
+  const same = (bytes: Buffer): Buffer => bytes;
+  const streams = new Set<ServerWritableStream<Buffer, Buffer>>();
+  const server = new Server();
+  const stream = {
+    path,
+    requestStream: false,
+    responseStream: true,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
+  server.addService(
+    { stream },
+    {
+      stream(call: ServerWritableStream<Buffer, Buffer>) {
+        streams.add(call);
+        call.on('cancelled', () => streams.delete(call));
+        call.write(message);
+      },
+    },
+  );
+  process.on('SIGUSR2', () => {
+    for (const call of streams) call.write(message);
+  });
+  server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (_, port) =>
+    process.stdout.write(`listening on 127.0.0.1:${port}\n`),
+  );
+}
+
 /** Writers that each wait for their record to be on the disk, which LMDB commits in groups. Tells how many records a second. */
 async function bareLmdb(folder: string, seconds: number, writers: number): Promise<void> {
   const database = open<Buffer, Buffer>({
@@ -92,5 +126,6 @@ async function bareLmdb(folder: string, seconds: number, writers: number): Promi
 
 const [, , floor, ...args] = process.argv;
 if (floor === 'grpc') await bareGrpc();
+else if (floor === 'stream') bareStreams(String(args[0]), String(args[1]));
 else if (floor === 'lmdb') await bareLmdb(String(args[0]), Number(args[1]), Number(args[2]));
 else echoJson();

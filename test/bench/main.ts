@@ -9,8 +9,9 @@ import { mining } from './mining.js';
 import type { Benchmark, Row } from './row.js';
 import { starting } from './start.js';
 import { submit } from './submit.js';
+import { watch } from './watch.js';
 
-const BENCHMARKS: readonly Benchmark[] = [jsonTcp, submit, grpc, mining, starting];
+const BENCHMARKS: readonly Benchmark[] = [jsonTcp, submit, grpc, watch, mining, starting];
 const NAMES = BENCHMARKS.map(({ name }) => name);
 
 const program = new Command('npm run bench --')

@@ -18,7 +18,7 @@ export function script(name: string): string {
 }
 
 /** CPU seconds that a process has used, in user and system mode. */
-function cpuSeconds(program: Program): number {
+export function cpuSeconds(program: Program): number {
   const stat = readFileSync(`/proc/${program.process.pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;

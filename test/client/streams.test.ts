@@ -74,6 +74,8 @@ describe('A stream of the gRPC client', () => {
         await grow(test, count);
         height += count;
       };
+      await more(1);
+      await blocks.count(height);
       for (let times = 1; times <= 6; times++) {
         await more(5);
         // Now and then some of them are on their way.

@@ -3,8 +3,10 @@
 import { expect } from 'chai';
 import { parseAddress } from '../../src/wire/address.js';
 import { cleanup } from '../support/cleanup.js';
+import { RawGrpc } from '../support/grpc.js';
 import { end, MAIN, start, temporaryFolder } from '../support/programs.js';
 import { RawClient } from '../support/sockets.js';
+import { until } from '../support/wait.js';
 
 const LOCKOUT = '{"CheckLockout":{"miner_id":"alice"}}';
 const NOT_LOCKED = '{"LockoutStatus":{"is_locked":false,"seconds_remaining":0}}';
@@ -13,17 +15,22 @@ describe('A validator that is out of file descriptors', function () {
   this.slow(2_000);
   const atEnd = cleanup();
 
-  it('goes on serving, refuses new connections, and takes them again once there is room', async () => {
+  /** Starts one, and waits until it says where. */
+  async function listening(grpc: string, where: RegExp) {
     const folder = temporaryFolder();
     atEnd(folder.remove);
     const few = 'ulimit -n 60; exec "$@"';
-    const args = ['validator', '127.0.0.1:0', '--grpc', 'off', '--data', `${folder.path}/data`];
+    const args = ['validator', '127.0.0.1:0', '--grpc', grpc, '--data', `${folder.path}/data`];
     const validator = start('sh', ['-c', few, 'sh', process.execPath, MAIN, ...args]);
     atEnd(() => end(validator, 'SIGKILL'));
-    const [, text = ''] = await validator.printed(/^JSON\/TCP listening on (\S+)$/m);
+    const [, text = ''] = await validator.printed(where);
     const address = parseAddress(text);
     if (address === undefined) throw new Error(`no address in ${text}`);
+    return { validator, address };
+  }
 
+  it('goes on serving, refuses new connections, and takes them again once there is room', async () => {
+    const { validator, address } = await listening('off', /^JSON\/TCP listening on (\S+)$/m);
     const served: RawClient[] = [];
     const refused: RawClient[] = [];
     atEnd(() => [...served, ...refused].map((client) => client.destroy()));
@@ -48,6 +55,26 @@ describe('A validator that is out of file descriptors', function () {
     } while (answer === undefined);
     expect(answer).to.equal(NOT_LOCKED);
     for (const client of served) expect(await client.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+    expect(validator.process.exitCode).to.equal(null);
+  });
+
+  it('does so on gRPC too', async () => {
+    const { validator, address } = await listening('127.0.0.1:0', /^gRPC listening on (\S+)$/m);
+    const ask = (grpc: RawGrpc) => grpc.unary('ValidatorService/GetRoundInfo', Buffer.of());
+    const served = new RawGrpc(address);
+    atEnd(() => served.close());
+    await ask(served);
+    const others = await Promise.all(Array.from({ length: 60 }, () => RawClient.connect(address)));
+    atEnd(() => others.map((client) => client.destroy()));
+    await until(() => others.some(({ ended }) => ended), 'some are refused');
+    await ask(served);
+    for (const client of others) client.destroy();
+    let answer: Buffer | undefined;
+    do {
+      const again = new RawGrpc(address);
+      answer = await ask(again).catch(() => undefined);
+      again.close();
+    } while (answer === undefined);
     expect(validator.process.exitCode).to.equal(null);
   });
 });

@@ -1,6 +1,6 @@
 /** The gRPC API's streams, its health and its end (the comments of proto/hourcoin/v1; design, "Messages"). */
 
-import { type ClientReadableStream, logVerbosity, type StatusObject, setLogVerbosity, status } from '@grpc/grpc-js';
+import { type ClientReadableStream, type StatusObject, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { createChannel, createClient } from 'nice-grpc';
 import { HealthDefinition } from 'nice-grpc-server-health';
@@ -64,6 +64,24 @@ describe('gRPC streams', () => {
   const watchBlocks = (fromIndex: number) =>
     grpc.stream('ChainService/WatchBlocks', chain.WatchBlocksRequest.encode({ fromIndex }).finish());
 
+  /** A hundred streams over a few connections that have begun, beside one of a client that lets no answer through. */
+  async function watching(method: string, request: Buffer) {
+    const connections = [...Array(5)].map(() => new Http2Client(served.address));
+    const stuck = new Http2Client(served.address, 0);
+    atEnd(() => [...connections, stuck].map((client) => client.close()));
+    const begin = (client: Http2Client) => {
+      const stream = client.begin(method, grpcFramed(request));
+      stream.end(Buffer.of());
+      stream.resume();
+      return stream;
+    };
+    const never = begin(stuck);
+    const watchers = connections.flatMap((client) => [...Array(20)].map(() => begin(client)));
+    for (const { messages } of watchers) await until(() => messages.length === 1, 'all have begun');
+    atEnd(() => expect(never.messages).to.deep.equal([]));
+    return watchers;
+  }
+
   /** Lets an hour pass, and with it a round. */
   async function passRound(): Promise<void> {
     test.clock.advance(HOUR);
@@ -103,6 +121,15 @@ describe('gRPC streams', () => {
       expect(numbers).to.deep.equal([...new Set(numbers)].sort((a, b) => a - b));
     });
 
+    it('tells all of a new round, while one of them does not read', async () => {
+      const watchers = await watching('ValidatorService/WatchRounds', Buffer.of());
+      await grow(test, 1);
+      for (const watcher of watchers) await until(() => watcher.messages.length === 2, 'all hear of it');
+      const [first] = watchers;
+      expect(round(first?.messages[1] ?? Buffer.of())).to.deep.include({ round: 2n, serverTime: test.clock.time });
+      for (const { messages } of watchers) expect(messages[1]).to.deep.equal(first?.messages[1]);
+    });
+
     it('is refused to an id that is too long', async () => {
       const minerId = 'a'.repeat(257);
       const request = service.WatchRoundsRequest.encode({ minerId }).finish();
@@ -122,6 +149,16 @@ describe('gRPC streams', () => {
       await grow(test, 25);
       await blocks.count(100);
       expect(blocks.messages).to.deep.equal([...Array(100).keys()]);
+    });
+
+    it('tells all of each new block, while one of them does not read', async () => {
+      await grow(test, 1);
+      const watchers = await watching('ChainService/WatchBlocks', Buffer.of());
+      await grow(test, 5);
+      for (const { messages } of watchers) {
+        await until(() => messages.length === 6, 'all hear of them');
+        expect(messages.map(index)).to.deep.equal([0, 1, 2, 3, 4, 5]);
+      }
     });
 
     it('is resumed from the index after the last block received', async () => {
@@ -297,9 +334,6 @@ describe('A gRPC server', () => {
 
   it('says where it cannot listen', async () => {
     const { node, address } = await serving();
-    // The library would print it too.
-    setLogVerbosity(logVerbosity.NONE);
-    atEnd(() => setLogVerbosity(logVerbosity.ERROR));
     const error = await new GrpcServer(node, NO_LOG).listen(address).catch((error) => error);
     expect(error.message).to.contain('EADDRINUSE');
   });

@@ -12,7 +12,7 @@ import type { Log } from '../../src/server/log.js';
 import { output, sealed, winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
 import { grow } from '../support/growth.js';
-import { detailsOf, RawGrpc } from '../support/grpc.js';
+import { detailsOf, grpcFramed, Http2Client, RawGrpc } from '../support/grpc.js';
 import { heldNode } from '../support/held-store.js';
 import { memoryNode, NO_LOG, type TestNode } from '../support/nodes.js';
 import { delimited, nested, tag } from '../support/protobuf-bytes.js';
@@ -488,6 +488,23 @@ describe('gRPC', () => {
       const error = await failure(gzip.unary('ValidatorService/GetRoundInfo', inflated));
       expect(error.code).to.equal(status.RESOURCE_EXHAUSTED);
     });
+
+    for (const [what, request] of [
+      ['no message', Buffer.of()],
+      ['two messages', Buffer.concat([grpcFramed(Buffer.of()), grpcFramed(Buffer.of())])],
+    ] as const) {
+      it(`a request of ${what}, where one is asked for: UNIMPLEMENTED`, async () => {
+        const { address, calls } = await clientOf();
+        const http2 = new Http2Client(address);
+        atEnd(() => http2.close());
+        const call = http2.begin('ValidatorService/GetBlockchainInfo', request);
+        call.end(Buffer.of());
+        call.resume();
+        await until(() => call.status() !== undefined, 'it ends');
+        expect(call.status()).to.equal(status.UNIMPLEMENTED);
+        expect(calls.count('getBlockchainInfo')).to.equal(0);
+      });
+    }
 
     it('a call that is not there: UNIMPLEMENTED', async () => {
       expect((await failure(grpc.unary('ValidatorService/GetNothing', Buffer.of()))).code).to.equal(

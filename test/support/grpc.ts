@@ -69,8 +69,9 @@ export class RawGrpc {
 export class Http2Client {
   private readonly session: ClientHttp2Session;
 
-  constructor(address: Address) {
-    this.session = connect(`http://${formatAddress(address)}`);
+  /** `window`: how many bytes of an answer may be sent before it is read. */
+  constructor(address: Address, window = 65_535) {
+    this.session = connect(`http://${formatAddress(address)}`, { settings: { initialWindowSize: window } });
     this.session.on('error', () => {});
   }
 
@@ -125,7 +126,7 @@ function path(method: string): string {
 }
 
 /** What an error says beyond its status: google.rpc details by the name of their type. */
-export function detailsOf(error: ServiceError): Record<string, object> {
+export function detailsOf(error: Pick<ServiceError, 'code' | 'details' | 'metadata'>): Record<string, object> {
   const [bytes] = error.metadata.get('grpc-status-details-bin');
   if (!Buffer.isBuffer(bytes)) return {};
   const status = plain(rpc.lookupType('google.rpc.Status'), bytes) as {

@@ -482,6 +482,48 @@ describe('ValidatorNode', () => {
       await rounds.return();
     });
 
+    it('All who wait are told the same round and the same block: each is made once', async () => {
+      const rounds = [1, 2, 3].map(() => collected(node.watchRounds('w')));
+      const blocks = [1, 2, 3].map(() => collected(node.watchBlocks(0)));
+      await until(() => rounds.every(({ seen }) => seen.length === 1), 'the streams have begun');
+      await win('alice');
+      await until(() => rounds.every(({ seen }) => seen.length === 2), 'all are told of the round');
+      await until(() => blocks.every(({ seen }) => seen.length === 1), 'all are told of the block');
+      expect(new Set(rounds.map(({ seen }) => seen[1])).size).to.equal(1);
+      expect(new Set(blocks.map(({ seen }) => seen[0])).size).to.equal(1);
+      expect(blocks[0]?.seen[0]).to.deep.equal(await node.getBlock({ index: 0 }));
+    });
+
+    it('A slow reader of rounds is told the time of its own answer, not of theirs who waited', async () => {
+      const waits = collected(node.watchRounds('w'));
+      const slow = node.watchRounds('w');
+      expect((await slow.next()).value?.round).to.equal(1n);
+      await win('alice');
+      await until(() => waits.seen.length === 2, 'who waits is told');
+      const told = clock.time;
+      clock.advance(5_000);
+      expect((await slow.next()).value).to.include({ round: 2n, serverTime: told + 5_000n });
+      expect(waits.seen[1]).to.include({ round: 2n, serverTime: told });
+      await slow.return();
+    });
+
+    it('A round that is over before it could be told is passed over, and no block with it', async () => {
+      const rounds = collected(node.watchRounds('w'));
+      const blocks = collected(node.watchBlocks(0));
+      await until(() => rounds.seen.length === 1, 'the streams have begun');
+      const block = winning(await node.getRoundInfo(''), 'alice');
+      const commits = holdCommits();
+      const accepted = node.submitBlock('alice', block);
+      const first = await commitOf(commits, 1);
+      clock.advance(Number(ROUND_MS));
+      first.succeed();
+      (await commitOf(commits, 2)).succeed();
+      await accepted;
+      await until(() => rounds.seen.length === 2 && blocks.seen.length === 1, 'both are told');
+      expect(rounds.seen.map(({ round }) => round)).to.deep.equal([1n, 3n]);
+      expect(blocks.seen[0]?.block).to.deep.equal(block);
+    });
+
     it('WatchBlocks tells history, then live, with no gap and no repeat', async () => {
       for (const name of ['a', 'b', 'c']) await win(name);
       const streams = [0, 2, 3, 5].map((from) => collected(node.watchBlocks(from)));

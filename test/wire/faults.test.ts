@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import { ClientError, Status } from 'nice-grpc-common';
-import { BadRequest, ErrorInfo, RetryInfo, RichClientError, type RichServerError } from 'nice-grpc-error-details';
+import { BadRequest, ErrorInfo, RetryInfo, RichClientError } from 'nice-grpc-error-details';
 import { cancelled, Fault, type FaultReason } from '../../src/engine/fault.js';
 import { ERROR_DOMAIN, faultFromGrpc, faultToGrpc } from '../../src/wire/faults.js';
+import { detailsOf } from '../support/grpc.js';
 
 /** Every reason there is: the compiler sees to it. */
 const STATUSES: Readonly<Record<FaultReason, Status>> = {
@@ -16,13 +17,17 @@ const STATUSES: Readonly<Record<FaultReason, Status>> = {
 const REASONS = Object.keys(STATUSES) as FaultReason[];
 const RETRIED: readonly FaultReason[] = ['OVERLOADED', 'UNAVAILABLE'];
 
-function onTheWire(fault: Fault): RichServerError {
-  return faultToGrpc(fault) as RichServerError;
+/** What a server sends of a fault: its status, and the details by their types' names. */
+function onTheWire(fault: Fault) {
+  const { code, details, metadata } = faultToGrpc(fault);
+  return { code, text: details, details: metadata === undefined ? {} : detailsOf({ code, details, metadata }) };
 }
 
-/** What a client sees of an error that a server has thrown. */
-function received({ code, details, extra }: RichServerError): RichClientError {
-  return new RichClientError('/hourcoin.v1.ValidatorService/SubmitBlock', code, details, extra);
+/** What a client sees of that. */
+function received({ code, text, details }: ReturnType<typeof onTheWire>): RichClientError {
+  const types = [ErrorInfo, BadRequest, RetryInfo];
+  const extra = types.flatMap((type) => (type.$type in details ? [type.fromPartial(details[type.$type] ?? {})] : []));
+  return new RichClientError('/hourcoin.v1.ValidatorService/SubmitBlock', Number(code), text, extra);
 }
 
 describe('Faults on gRPC', () => {
@@ -32,16 +37,14 @@ describe('Faults on gRPC', () => {
     it(`of reason ${reason} have status ${Status[STATUSES[reason]]}, their text, and an ErrorInfo with the reason`, () => {
       const error = onTheWire(new Fault(reason, 'why it is so'));
       expect(error.code).to.equal(STATUSES[reason]);
-      expect(error.details).to.equal('why it is so');
-      const info = { $type: 'google.rpc.ErrorInfo', reason, domain: 'hourcoin', metadata: {} };
-      expect(error.extra[0]).to.deep.equal(info);
+      expect(error.text).to.equal('why it is so');
+      expect(error.details).to.deep.include({ 'google.rpc.ErrorInfo': { reason, domain: 'hourcoin' } });
     });
 
     const retried = RETRIED.includes(reason);
     it(`of reason ${reason} ${retried ? 'say when to ask again, a second later' : 'are not to be asked again as they are'}`, () => {
-      const further = onTheWire(new Fault(reason, 'why')).extra.slice(1);
-      const delay = { $type: 'google.protobuf.Duration', seconds: 1, nanos: 0 };
-      expect(further).to.deep.equal(retried ? [{ $type: RetryInfo.$type, retryDelay: delay }] : []);
+      const { 'google.rpc.ErrorInfo': _, ...further } = onTheWire(new Fault(reason, 'why')).details;
+      expect(further).to.deep.equal(retried ? { 'google.rpc.RetryInfo': { retryDelay: { seconds: 1 } } } : {});
     });
 
     it(`of reason ${reason} come back to a client as they were`, () => {
@@ -58,13 +61,11 @@ describe('Faults on gRPC', () => {
   }
 
   it('name the field that is wrong, in a BadRequest', () => {
-    const { extra } = onTheWire(
-      new Fault('LIMIT_EXCEEDED', 'a block has at most 1000 transactions', 'block.transactions'),
-    );
-    expect(extra.map(({ $type }) => $type)).to.deep.equal([ErrorInfo.$type, BadRequest.$type]);
-    const [violation] = (extra[1] as BadRequest).fieldViolations;
-    expect(violation?.field).to.equal('block.transactions');
-    expect(violation?.description).to.equal('a block has at most 1000 transactions');
+    const description = 'a block has at most 1000 transactions';
+    const { details } = onTheWire(new Fault('LIMIT_EXCEEDED', description, 'block.transactions'));
+    expect(details).to.have.all.keys('google.rpc.ErrorInfo', 'google.rpc.BadRequest');
+    const fieldViolations = [{ field: 'block.transactions', description }];
+    expect(details['google.rpc.BadRequest']).to.deep.equal({ fieldViolations });
   });
 
   it('are known by their status alone where the validator gives no reason', () => {
