@@ -5,9 +5,22 @@ import { LIMITS } from '../engine/limits.js';
 import { errorToJson } from '../wire/answers.js';
 import { type BadFrame, FrameReader, frames } from '../wire/frames.js';
 
+/** Whom connections belong to. */
+export interface Host {
+  /** Answers a frame; undefined closes the connection instead. */
+  answer(bytes: Buffer, from: Connection): Promise<string | undefined>;
+  /** Hears of a defect, which costs one connection. */
+  defect(error: unknown): void;
+  /** Counts bytes that have arrived and not been taken: so many more, or fewer. */
+  hold(change: number): void;
+  /** Hears that a connection is gone. */
+  left(connection: Connection): void;
+}
+
 /** A place in the order of answers: filled when its request is answered. */
 interface Slot {
   answer: Answer | undefined;
+  next: Slot | undefined;
 }
 
 /** The text of a frame, or that the connection is closed instead. */
@@ -17,18 +30,19 @@ const CLOSE = Symbol('close');
 
 /** One client. Requests are answered in the order in which they came; a client that does not read is not read from. */
 export class Connection {
-  /** Resolves when the connection is gone. Never rejects. */
-  readonly closed: Promise<void>;
   private readonly frames = new FrameReader(LIMITS.messageBytes);
-  private readonly slots: Slot[] = [];
-  /** Answers whose turn has come: those of one turn of the event loop leave in one write. */
-  private ready: string[] = [];
+  /** The requests whose answers have not left, a list in their order, and how many they are. Linked: a silent client keeps no array. */
+  private first: Slot | undefined;
+  private last: Slot | undefined;
+  private waiting = 0;
+  /** Answers whose turn has come leave before the event loop goes on. */
+  private leaving = false;
   /** No more frames are looked at. */
   private done = false;
   /** The client sends no more. */
   private ended = false;
-  /** Aborts when the client is gone. */
-  private readonly gone = new AbortController();
+  /** How often it was looked at since it last sent or read something. */
+  private looks = 0;
   private unfinishedBytes = 0;
   private frameTimer: NodeJS.Timeout | undefined;
   /** What has been looked at since something arrived or others had their turn, and the next turn where that was enough. */
@@ -38,27 +52,24 @@ export class Connection {
 
   constructor(
     private readonly socket: Socket,
-    private readonly answer: (bytes: Buffer, gone: AbortSignal) => Promise<string | undefined>,
-    /** Hears of a defect, which costs one connection. */
-    private readonly onDefect: (error: unknown) => void,
-    private readonly hold: (change: number) => void,
+    private readonly host: Host,
   ) {
-    this.closed = new Promise((resolve) => {
-      socket.once('close', () => {
-        this.giveUp();
-        resolve();
-      });
+    socket.on('close', () => {
+      this.giveUp();
+      host.left(this);
     });
-    // The close that follows says all there is to say.
-    socket.on('error', () => {});
-    socket.setTimeout(LIMITS.idleMs, () => socket.destroy());
+    socket.on('error', ignore);
     socket.on('data', (chunk) => {
       if (this.done) return;
+      this.looks = 0;
       this.frames.push(chunk);
       this.beginTurn();
       this.readFrames();
     });
-    socket.on('drain', () => this.readFrames());
+    socket.on('drain', () => {
+      this.looks = 0;
+      this.readFrames();
+    });
     socket.on('end', () => {
       this.ended = true;
       this.readFrames();
@@ -70,6 +81,11 @@ export class Connection {
     return this.unfinishedBytes;
   }
 
+  /** Nobody reads its answers any more. */
+  get gone(): boolean {
+    return this.socket.destroyed;
+  }
+
   stopTaking(): void {
     this.finish();
   }
@@ -79,11 +95,16 @@ export class Connection {
     this.socket.destroy();
   }
 
+  /** Looks whether it is silent: closes it where nothing came or went at so many looks in a row. */
+  look(patience: number): void {
+    if (++this.looks > patience) this.destroy();
+  }
+
   /** Looks at the frames that have arrived, as long as the client reads its answers, some each turn of the event loop. */
   private readFrames(): void {
     let taken = false;
     while (!this.done && this.nextTurn === undefined) {
-      if (this.slots.length >= LIMITS.pipelinedRequests || this.socket.writableLength > LIMITS.unreadAnswerBytes) {
+      if (this.waiting >= LIMITS.pipelinedRequests || this.socket.writableLength > LIMITS.unreadAnswerBytes) {
         this.socket.pause();
         break;
       }
@@ -118,12 +139,11 @@ export class Connection {
   private take(bytes: Buffer): void {
     this.turnRequests++;
     this.turnBytes += bytes.length;
-    const slot: Slot = { answer: undefined };
-    this.slots.push(slot);
-    this.answer(bytes, this.gone.signal).then(
+    const slot = this.queue(undefined);
+    this.host.answer(bytes, this).then(
       (text) => this.fill(slot, text ?? CLOSE),
       (error: unknown) => {
-        this.onDefect(error);
+        this.host.defect(error);
         this.fill(slot, CLOSE);
       },
     );
@@ -131,25 +151,32 @@ export class Connection {
 
   private refuse(bad: BadFrame): void {
     // The deployed validator closes without a word; "too long" is told (spec, section 8, "Connections").
-    const text = errorToJson(`Frame too long: at most ${LIMITS.messageBytes} bytes of JSON`);
-    if (bad === 'too long') this.slots.push({ answer: text });
+    if (bad === 'too long') this.queue(errorToJson(`Frame too long: at most ${LIMITS.messageBytes} bytes of JSON`));
     this.finish();
+  }
+
+  private queue(answer: Answer | undefined): Slot {
+    const slot: Slot = { answer, next: undefined };
+    if (this.last === undefined) this.first = slot;
+    else this.last.next = slot;
+    this.last = slot;
+    this.waiting++;
+    return slot;
   }
 
   private fill(slot: Slot, answer: Answer): void {
     slot.answer = answer;
-    if (this.slots[0] !== slot) return;
-    if (this.ready.length === 0) process.nextTick(() => this.flush());
-    while (this.slots[0]?.answer !== undefined) {
-      const { answer } = this.slots.shift() as Slot;
-      if (answer === CLOSE) {
-        this.slots.length = 0;
-        this.done = true;
-      } else if (answer !== undefined) this.ready.push(answer);
-    }
+    if (this.first !== slot || this.leaving) return;
+    // Nothing else waits that could leave in the same write.
+    if (this.last === slot) return this.flush();
+    this.leaving = true;
+    process.nextTick(() => {
+      this.leaving = false;
+      this.flush();
+    });
   }
 
-  /** Writes what is ready, and looks at what has arrived since. */
+  /** Writes the answers whose turn has come, and looks at what has arrived since. */
   private flush(): void {
     this.write();
     if (this.done) this.finish();
@@ -157,18 +184,35 @@ export class Connection {
   }
 
   private write(): void {
-    if (this.ready.length > 0) this.socket.write(frames(this.ready));
-    this.ready = [];
+    const texts: string[] = [];
+    while (this.first?.answer !== undefined) {
+      const { answer, next } = this.first;
+      if (answer === CLOSE) {
+        this.done = true;
+        this.forget();
+      } else {
+        texts.push(answer);
+        this.first = next;
+        this.waiting--;
+      }
+    }
+    if (this.first === undefined) this.last = undefined;
+    if (texts.length > 0) this.socket.write(frames(texts));
+  }
+
+  /** What was asked is answered no more. */
+  private forget(): void {
+    this.first = undefined;
+    this.last = undefined;
+    this.waiting = 0;
   }
 
   /** Reads no more requests, answers those that were taken, and shuts our side down. */
   private finish(): void {
     this.done = true;
     clearTimeout(this.frameTimer);
-    if (this.slots.some(({ answer }) => answer === undefined)) return;
-    for (const { answer } of this.slots.splice(0)) if (typeof answer === 'string') this.ready.push(answer);
     this.write();
-    if (this.socket.writableEnded || this.socket.destroyed) return;
+    if (this.waiting > 0 || this.socket.writableEnded || this.socket.destroyed) return;
     this.socket.end();
     // Whoever sends no more reads the last answers at its own pace.
     if (this.ended) return;
@@ -189,15 +233,18 @@ export class Connection {
       this.frameTimer = undefined;
     }
     if (dripping) this.frameTimer ??= setTimeout(() => this.destroy(), LIMITS.frameMs).unref();
-    this.hold(change);
+    this.host.hold(change);
   }
 
   /** Looks at nothing any more, and holds nothing. */
   private giveUp(): void {
     this.done = true;
-    this.gone.abort();
+    this.forget();
     clearTimeout(this.frameTimer);
-    this.hold(-this.unfinishedBytes);
+    this.host.hold(-this.unfinishedBytes);
     this.unfinishedBytes = 0;
   }
 }
+
+/** The close that follows an error says all there is to say. */
+function ignore(): void {}

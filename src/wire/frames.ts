@@ -1,6 +1,7 @@
 /** Frames (spec, section 1): a length of four bytes, big-endian, and that many bytes. */
 
 const HEADER_BYTES = 4;
+const NO_BYTES = Buffer.alloc(0);
 
 /** A frame that breaks the protocol: what follows it cannot be read any more. */
 export type BadFrame = 'empty' | 'too long';
@@ -26,7 +27,7 @@ export function frames(texts: readonly string[]): Buffer {
 
 /** Takes bytes as they arrive, in whatever pieces, and gives frames. Once it has none to give it holds no more than twice what waits. */
 export class FrameReader {
-  private bytes: Buffer = Buffer.alloc(0);
+  private bytes: Buffer = NO_BYTES;
   private start = 0;
   private end = 0;
 
@@ -74,7 +75,7 @@ export class FrameReader {
   private letGo(): undefined {
     const { waiting } = this;
     if (this.bytes.length <= 2 * waiting) return;
-    this.bytes = Buffer.from(this.bytes.subarray(this.start, this.end));
+    this.bytes = waiting === 0 ? NO_BYTES : Buffer.from(this.bytes.subarray(this.start, this.end));
     this.start = 0;
     this.end = waiting;
   }

@@ -36,8 +36,9 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Reads one JSON value out of some bytes with `read`, and nothing after it. Throws a JsonError. */
 export function readJson<T>(bytes: Buffer, read: (reader: JsonReader) => T): T {
-  if (!isUtf8(bytes)) throw new JsonError('the text is not UTF-8');
-  const reader = new JsonReader(bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8'));
+  const ascii = isAscii(bytes);
+  if (!ascii && !isUtf8(bytes)) throw new JsonError('the text is not UTF-8');
+  const reader = new JsonReader(bytes.toString(ascii ? 'latin1' : 'utf8'));
   const value = read(reader);
   reader.end();
   return value;

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { grpc } from './grpc.js';
+import { idle } from './idle.js';
 import { jsonTcp } from './json-tcp.js';
 import { mining } from './mining.js';
 import type { Benchmark, Row } from './row.js';
@@ -11,7 +12,7 @@ import { starting } from './start.js';
 import { submit } from './submit.js';
 import { watch } from './watch.js';
 
-const BENCHMARKS: readonly Benchmark[] = [jsonTcp, submit, grpc, watch, mining, starting];
+const BENCHMARKS: readonly Benchmark[] = [jsonTcp, idle, submit, grpc, watch, mining, starting];
 const NAMES = BENCHMARKS.map(({ name }) => name);
 
 const program = new Command('npm run bench --')

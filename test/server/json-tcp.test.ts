@@ -362,6 +362,47 @@ describe('A JSON/TCP connection', () => {
     });
   });
 
+  describe('A server looks every ten seconds', () => {
+    let looks: ReturnType<typeof holdTimeouts>;
+    let looking: Served;
+
+    beforeEach(async () => {
+      looks = holdTimeouts(10_000);
+      atEnd(looks.restore);
+      looking = await serveJsonTcp(calls.validator);
+      atEnd(looking.close);
+    });
+
+    it('for connections that have been silent for ten minutes, and closes them; those that ask are kept', async () => {
+      const [silent, asking] = [await connected(looking), await connected(looking)];
+      expect(await silent.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+      for (let seconds = 0; seconds < 600; seconds += 10) {
+        looks.fire();
+        expect(await asking.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+      }
+      expect(silent.ended).to.equal(false);
+      looks.fire();
+      expect(await silent.answers()).to.deep.equal([]);
+      expect(await asking.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+    });
+
+    it('whether a crowd has left, and gives the memory back that it took', async () => {
+      const crowd: RawClient[] = [];
+      while (crowd.length < 1_000) crowd.push(await connected(looking));
+      for (const client of crowd) client.destroy();
+      const asking = await connected(looking);
+      // By then the server has seen them go.
+      for (let i = 0; i < 100; i++) expect(await asking.ask(LOCKOUT)).to.equal(NOT_LOCKED);
+      let collected = false;
+      const garbage = new FinalizationRegistry(() => {
+        collected = true;
+      });
+      garbage.register({}, undefined);
+      looks.fire();
+      await until(() => collected, 'garbage is collected');
+    });
+  });
+
   describe('A server that stops', () => {
     it('refuses new connections and answers what it has taken', async () => {
       const { client, store, server, address } = await submitting();

@@ -1,32 +1,42 @@
-/** Timeouts that no test can wait for, in the test's own hand. */
+/** Timeouts and intervals that no test can wait for, in the test's own hand. */
 
-/** From now on timeouts of exactly `ms` do not run by themselves. Others do. */
+/** From now on timeouts and intervals of exactly `ms` do not run by themselves. Others do. */
 export function holdTimeouts(ms: number) {
-  const { setTimeout: set, clearTimeout: clear } = globalThis;
-  const held = new Map<NodeJS.Timeout, () => void>();
-  const holding = (callback: (...args: unknown[]) => void, delay?: number, ...args: unknown[]): NodeJS.Timeout => {
-    if (delay !== ms) return set(callback, delay, ...args);
-    const timer = set(() => {}, ms).unref();
-    held.set(timer, () => callback(...args));
-    return timer;
-  };
-  globalThis.setTimeout = holding as typeof setTimeout;
-  globalThis.clearTimeout = (timer) => {
+  const { setTimeout, clearTimeout, setInterval, clearInterval } = globalThis;
+  type Callback = (...args: unknown[]) => void;
+  const held = new Map<NodeJS.Timeout, { run: () => void; again: boolean }>();
+  const holding =
+    (set: (callback: Callback, delay?: number, ...args: unknown[]) => NodeJS.Timeout, again: boolean) =>
+    (callback: Callback, delay?: number, ...args: unknown[]): NodeJS.Timeout => {
+      if (delay !== ms) return set(callback, delay, ...args);
+      const timer = set(() => {}, ms).unref();
+      held.set(timer, { run: () => callback(...args), again });
+      return timer;
+    };
+  const clear = (timer: unknown): void => {
     held.delete(timer as NodeJS.Timeout);
-    clear(timer);
+    // Timeouts and intervals are cleared alike.
+    clearTimeout(timer as NodeJS.Timeout);
   };
+  Object.assign(globalThis, {
+    setTimeout: holding(setTimeout, false),
+    clearTimeout: clear,
+    setInterval: holding(setInterval, true),
+    clearInterval: clear,
+  });
   return {
     /** Those that have been set and not cleared. */
     pending: (): NodeJS.Timeout[] => [...held.keys()],
     /** Their time is over. */
     fire(): void {
-      for (const run of held.values()) run();
-      held.clear();
+      for (const [timer, { run, again }] of [...held]) {
+        if (!again) held.delete(timer);
+        run();
+      }
     },
-    /** Timeouts are as they were; what is held never runs. */
+    /** They are as they were; what is held never runs. */
     restore(): void {
-      globalThis.setTimeout = set;
-      globalThis.clearTimeout = clear;
+      Object.assign(globalThis, { setTimeout, clearTimeout, setInterval, clearInterval });
     },
   };
 }
