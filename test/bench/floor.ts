@@ -1,5 +1,6 @@
 /** The floors that others are held against: an echo of framed JSON, a bare nice-grpc server, bare streams of grpc-js, bare commits of LMDB. */
 
+import { hash } from 'node:crypto';
 import { type AddressInfo, createServer } from 'node:net';
 import { Server, ServerCredentials, type ServerWritableStream } from '@grpc/grpc-js';
 import { open } from 'lmdb';
@@ -124,8 +125,22 @@ async function bareLmdb(folder: string, seconds: number, writers: number): Promi
   await database.close();
 }
 
+/** Reads every block of a chain as it lies there, and hashes it twice. */
+function readChain(folder: string): void {
+  const database = open<Buffer, Buffer>({ path: folder, readOnly: true, keyEncoding: 'binary', encoding: 'binary' });
+  const before = process.cpuUsage();
+  let blocks = 0;
+  for (const { value } of database.getRange({ start: Buffer.from('B'), end: Buffer.from('C') })) {
+    for (let i = 0; i < 2; i++) hash('sha256', value, 'buffer');
+    blocks++;
+  }
+  const { user, system } = process.cpuUsage(before);
+  process.stdout.write(`blocks a CPU-second: ${(1e6 * blocks) / (user + system)}\n`);
+}
+
 const [, , floor, ...args] = process.argv;
 if (floor === 'grpc') await bareGrpc();
 else if (floor === 'stream') bareStreams(String(args[0]), String(args[1]));
+else if (floor === 'chain') readChain(String(args[0]));
 else if (floor === 'lmdb') await bareLmdb(String(args[0]), Number(args[1]), Number(args[2]));
 else echoJson();

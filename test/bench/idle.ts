@@ -1,8 +1,7 @@
 /** Idle connections on JSON/TCP: what they take, whether it comes back, and whether others notice them. Beside a bare echo of the same frames. */
 
-import { readFileSync } from 'node:fs';
-import { end, type Program, start, startValidator, temporaryFolder } from '../support/programs.js';
-import { type Measured, median, middle, type Side, script, underLoad } from './measure.js';
+import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
+import { type Measured, median, middle, resident, type Side, script, underLoad } from './measure.js';
 import type { Benchmark, Row } from './row.js';
 
 /** As many as a validator serves (LIMITS.connections), but for some that come and go beside them. */
@@ -90,12 +89,6 @@ async function visit(side: Side, connections: number, effort: number, patienceMs
     fresh: { without: await waits(true), with: freshWith },
     kept: { without: keptWithout, with: keptWith },
   };
-}
-
-/** Bytes of memory that a process has. */
-function resident({ process: { pid } }: Program): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return 1_024 * Number(kibibytes);
 }
 
 function* memoryRows(connections: number, ours: readonly Visit[], theirs: readonly Visit[]): Generator<Row, void> {

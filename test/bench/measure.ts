@@ -24,6 +24,12 @@ export function cpuSeconds(program: Program): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** Bytes of memory that a process has. */
+export function resident({ process: { pid } }: Program): number {
+  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return 1_024 * Number(kibibytes);
+}
+
 /** Puts a load on a server, from a process of its own. */
 export async function underLoad(server: Program, plan: Plan): Promise<Measured> {
   const load = start(process.execPath, [script('load'), JSON.stringify(plan)]);

@@ -22,6 +22,8 @@ export interface Row {
 export interface Effort {
   readonly seconds: number;
   readonly rounds: number;
+  /** How long a long chain is. */
+  readonly blocks: number;
 }
 
 /** A group of rows, by the name that asks for it. */
