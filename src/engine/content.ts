@@ -89,7 +89,9 @@ class ContentReader {
     const count = this.u32();
     // Every item takes at least eight bytes: a count that cannot be true is refused before anything is allocated for it.
     if (count > (this.source.length - this.at) / 8) throw new RangeError('content encoding: count is too large');
-    return Array.from({ length: count }, item);
+    const items: T[] = [];
+    for (let i = 0; i < count; i++) items.push(item());
+    return items;
   }
 
   outputs(): Output[] {

@@ -10,6 +10,9 @@ import type { ChainEnd, OutputChanges, Tip } from './rules.js';
 /** How long the miner of an accepted block is locked out, milliseconds (spec, section 6 step 7). */
 export const LOCKOUT_MS = 3_600_000n;
 
+/** Blocks between two times when those that are over are forgotten. */
+const DROP_EVERY = 64;
+
 /** How long a round lasts at most, milliseconds (spec, section 8, "Rounds"). */
 export const ROUND_MS = 3_600_000n;
 
@@ -70,9 +73,11 @@ export function apply(state: State, change: Change): void {
       const { block, minerId, acceptedAt, round } = change.accepted;
       state.height = block.index + 1;
       state.tip = { hash: block.hash, timestamp: block.timestamp };
-      // The miner's own last lockout is over, and dropped with the others: the map stays in order of the lockouts' ends.
-      dropOldLockouts(state, acceptedAt);
+      // The miner's own last lockout is over, and goes first: the map stays in order of the lockouts' ends.
+      state.lockouts.delete(minerId);
       state.lockouts.set(minerId, acceptedAt + LOCKOUT_MS);
+      // Only now and then: whoever walks a map passes over all that was deleted at its front.
+      if (state.height % DROP_EVERY === 0) dropOldLockouts(state, acceptedAt);
       state.round = { number: round + 1n, start: acceptedAt, attempts: new Set() };
     }
   }

@@ -1,9 +1,8 @@
 /** The durable store: LMDB in a data folder, one atomic and synced transaction a commit. records.ts says what lies in it. */
 
 import { type Database, open } from 'lmdb';
-import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
 import type { OutputStatus } from '../engine/rules.js';
-import { type ChainParameters, type Change, initialState, type State } from '../engine/state.js';
+import { type ChainParameters, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
 import { checkDataFile, checkRoom, damaged, hasData, lockFolder, reason, unusable } from './folder.js';
 import * as records from './records.js';
 import { key, type Table, textKey, u32, u64, unseal } from './records.js';
@@ -85,7 +84,7 @@ export class LmdbStore implements Store {
   }
 
   private readHeader(folder: string): void {
-    const format = this.get('F')?.readUInt32BE(0);
+    const format = this.read(key('F'), (bytes) => bytes.readUInt32BE(0));
     if (format === undefined) return;
     if (format !== FORMAT) {
       const remedy = format > FORMAT ? 'use a newer version of hourcoin' : 'use an older version of hourcoin';
@@ -93,8 +92,8 @@ export class LmdbStore implements Store {
         `the data in ${folder} has format ${format}, this version reads format ${FORMAT}: ${remedy}`,
       );
     }
-    this.chain = records.decodeParameters(this.must('P'));
-    this.progress = records.decodeProgress(this.must('S'));
+    this.chain = this.must('P', records.decodeParameters);
+    this.progress = this.must('S', records.decodeProgress);
   }
 
   get stored(): StoredChain | undefined {
@@ -124,8 +123,9 @@ export class LmdbStore implements Store {
     const { height, round, roundStart, stamp } = this.progress;
     state.round = { number: round, start: roundStart, attempts: new Set(this.texts(key('T', u64(round)))) };
     // In the order of their keys: that of the lockouts' ends.
-    for (const [recordKey, minerId] of this.range(key('L', u64(stamp + 1n)), records.after(key('L')))) {
-      state.lockouts.set(minerId.toString(), recordKey.readBigUInt64BE(1));
+    const lockout = (minerId: Buffer, recordKey: Buffer) => [minerId.toString(), recordKey.readBigUInt64BE(1)] as const;
+    for (const [minerId, end] of this.range(key('L', u64(stamp + 1n)), records.after(key('L')), lockout)) {
+      state.lockouts.set(minerId, end);
     }
     state.height = height;
     const tip = height > 0 ? this.block(height - 1)?.block : undefined;
@@ -176,52 +176,45 @@ export class LmdbStore implements Store {
 
   /** What is kept of an output, for `verify`. */
   outputRecord(id: Buffer): records.OutputRecord | undefined {
-    const bytes = this.get('O', id);
-    return bytes && records.decodeOutputRecord(bytes);
+    return this.read(key('O', id), records.decodeOutputRecord);
   }
 
-  block(index: number): AcceptedBlock | undefined {
-    const bytes = this.get('B', u32(index));
-    return bytes && records.decodeBlock(bytes);
+  block(index: number): StoredBlock | undefined {
+    return this.read(key('B', u32(index)), records.decodeBlock);
   }
 
   indexOf(hash: Buffer): number | undefined {
-    return this.get('H', hash)?.readUInt32BE(0);
+    return this.read(key('H', hash), (bytes) => bytes.readUInt32BE(0));
   }
 
   balance(address: string): Balance {
-    const bytes = this.get('A', textKey(address));
-    return bytes === undefined ? { units: 0n, count: 0n } : records.decodeBalance(bytes);
+    return this.read(key('A', textKey(address)), records.decodeBalance) ?? { units: 0n, count: 0n };
   }
 
   outputsOf(address: string, afterPlace: bigint | undefined, limit: number): OwnedOutput[] {
     const prefix = key('U', textKey(address));
     const from = afterPlace === undefined ? prefix : Buffer.concat([prefix, u64(afterPlace + 1n)]);
-    const owned = [];
-    for (const [recordKey, bytes] of this.range(from, records.after(prefix), limit)) {
-      owned.push({ ...records.decodeOwned(bytes), place: recordKey.readBigUInt64BE(prefix.length) });
-    }
-    return owned;
+    return [...this.range(from, records.after(prefix), records.decodeOwned, limit)];
   }
 
   miner(minerId: string): MinerRecord {
-    const bytes = this.get('M', textKey(minerId));
-    return bytes === undefined ? { blockCount: 0n, lastBlockIndex: undefined } : records.decodeMiner(bytes);
+    return this.read(key('M', textKey(minerId)), records.decodeMiner) ?? { blockCount: 0n, lastBlockIndex: undefined };
   }
 
   /** Every address's balance, by what stands for the address in keys, for `verify`. */
-  *balances(): Generator<{ addressKey: Buffer; balance: Balance }> {
-    for (const [recordKey, bytes] of this.range(key('A'), records.after(key('A')))) {
-      yield { addressKey: recordKey.subarray(1), balance: records.decodeBalance(bytes) };
-    }
+  balances(): Generator<{ addressKey: Buffer; balance: Balance }> {
+    return this.range(key('A'), records.after(key('A')), (bytes, recordKey) => ({
+      addressKey: recordKey.subarray(1),
+      balance: records.decodeBalance(bytes),
+    }));
   }
 
   /** Every unspent output with the address it is kept under, in that order, for `verify`. */
-  *ownedOutputs(): Generator<{ addressKey: Buffer; owned: OwnedOutput }> {
-    for (const [recordKey, bytes] of this.range(key('U'), records.after(key('U')))) {
-      const owned = { ...records.decodeOwned(bytes), place: recordKey.readBigUInt64BE(33) };
-      yield { addressKey: recordKey.subarray(1, 33), owned };
-    }
+  ownedOutputs(): Generator<{ addressKey: Buffer; owned: OwnedOutput }> {
+    return this.range(key('U'), records.after(key('U')), (bytes, recordKey) => ({
+      addressKey: recordKey.subarray(1, 33),
+      owned: records.decodeOwned(bytes, recordKey),
+    }));
   }
 
   /** How many records a table has, for `verify`. */
@@ -235,7 +228,7 @@ export class LmdbStore implements Store {
   }
 
   private writes(): Writes {
-    return new Writes(this.database, (recordKey) => this.getRecord(recordKey));
+    return new Writes(this.database, (recordKey) => this.get(recordKey));
   }
 
   /** Deletes what is over, some of it. */
@@ -247,29 +240,32 @@ export class LmdbStore implements Store {
     return this.database.getKeysCount({ start: prefix, end: records.after(prefix) });
   }
 
-  private texts(prefix: Buffer): string[] {
-    return Array.from(this.range(prefix, records.after(prefix)), ([, text]) => text.toString());
+  private texts(prefix: Buffer): Generator<string> {
+    return this.range(prefix, records.after(prefix), (text) => text.toString());
   }
 
-  private *range(start: Buffer, end: Buffer, limit?: number): Generator<[Buffer, Buffer]> {
-    for (const entry of this.database.getRange(limit === undefined ? { start, end } : { start, end, limit })) {
-      const recordKey = Buffer.from(entry.key);
-      yield [recordKey, unseal(recordKey, entry.value)];
+  private *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit?: number): Generator<T> {
+    for (const recordKey of this.database.getKeys(limit === undefined ? { start, end } : { start, end, limit })) {
+      yield this.read(recordKey, decode) as T;
     }
   }
 
-  private get(table: Table, ...parts: Buffer[]): Buffer | undefined {
-    return this.getRecord(key(table, ...parts));
+  /** A record's payload. */
+  private get(recordKey: Buffer): Buffer | undefined {
+    return this.read(recordKey, (payload) => Buffer.from(payload));
   }
 
-  private getRecord(recordKey: Buffer): Buffer | undefined {
-    const value = this.database.get(recordKey);
-    return value && unseal(recordKey, value);
+  private read<T>(recordKey: Buffer, decode: Decode<T>): T | undefined {
+    const value = this.database.getBinaryFast(recordKey);
+    return value && decode(unseal(recordKey, value), recordKey);
   }
 
-  private must(table: Table): Buffer {
-    const bytes = this.get(table);
-    if (bytes === undefined) throw new DamageError(`record ${table} is missing`);
-    return bytes;
+  private must<T>(table: Table, decode: Decode<T>): T {
+    const decoded = this.read(key(table), decode);
+    if (decoded === undefined) throw new DamageError(`record ${table} is missing`);
+    return decoded;
   }
 }
+
+/** Reads a payload: its bytes are lmdb's, and gone with the next read. A copy of every value would take as long as reading it. */
+type Decode<T> = (payload: Buffer, recordKey: Buffer) => T;

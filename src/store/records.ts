@@ -16,13 +16,13 @@
  */
 
 import { crc32 } from 'node:zlib';
-import type { AcceptedBlock, Output } from '../../gen/hourcoin/v1/block.js';
+import type { Output } from '../../gen/hourcoin/v1/block.js';
 import type { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import { sha256 } from '../engine/bytes.js';
 import { contentHash, decodeContent, encodeContent } from '../engine/content.js';
 import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
 import type { ChainParameters, StoredBlock } from '../engine/state.js';
-import { type Balance, DamageError, type MinerRecord } from './store.js';
+import { type Balance, DamageError, type MinerRecord, type OwnedOutput } from './store.js';
 
 /** What the tables are called. */
 export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T';
@@ -32,7 +32,15 @@ export const NOT_SPENT = 0xffff_ffff;
 
 /** A key of a table. */
 export function key(table: Table, ...parts: readonly Buffer[]): Buffer {
-  return Buffer.concat([Buffer.from(table, 'latin1'), ...parts]);
+  let length = 1;
+  for (const part of parts) length += part.length;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = bytes.write(table, 'latin1');
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 /** The first key after all those that begin with some bytes. */
@@ -141,7 +149,8 @@ export function encodeBlock(accepted: StoredBlock): Buffer {
   return Buffer.concat([head, u32(minerId.length), minerId, encodeContent(accepted.block)]);
 }
 
-export function decodeBlock(bytes: Buffer): AcceptedBlock {
+export function decodeBlock(payload: Buffer): StoredBlock {
+  const bytes = Buffer.from(payload);
   const contentAt = BLOCK_HEAD_BYTES + 4 + bytes.readUInt32BE(BLOCK_HEAD_BYTES);
   const content = bytes.subarray(contentAt);
   const expected = bytes.subarray(33, BLOCK_HEAD_BYTES);
@@ -188,13 +197,14 @@ export function encodeOwned(blockIndex: number, id: Buffer, { toAddr, value, tim
   return Buffer.concat([u32(blockIndex), id, fixed, Buffer.from(toAddr)]);
 }
 
-export function decodeOwned(bytes: Buffer): { blockIndex: number; id: Buffer; output: Output } {
+export function decodeOwned(bytes: Buffer, recordKey: Buffer): OwnedOutput {
   const output = {
     toAddr: bytes.toString('utf8', 52),
     value: bytes.readDoubleBE(36),
     timestamp: bytes.readBigUInt64BE(44),
   };
-  return { blockIndex: bytes.readUInt32BE(0), id: bytes.subarray(4, 36), output };
+  const id = Buffer.from(bytes.subarray(4, 36));
+  return { output, id, blockIndex: bytes.readUInt32BE(0), place: recordKey.readBigUInt64BE(33) };
 }
 
 /** An exact sum has up to 2,100 bits, most of them zeros at the end: those are counted, not written. */

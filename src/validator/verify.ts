@@ -6,8 +6,8 @@ import type { OutputStatus } from '../engine/rules.js';
 import { apply, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
 import { passRounds, stepAndApply } from '../engine/step.js';
 import type { LmdbStore } from '../store/lmdb.js';
-import { NOT_SPENT, textKey } from '../store/records.js';
-import { type MinerRecord, StoreError } from '../store/store.js';
+import { NOT_SPENT, type OutputRecord, textKey } from '../store/records.js';
+import { StoreError } from '../store/store.js';
 
 /** What a verification found. */
 export interface Verification {
@@ -35,7 +35,7 @@ export function verify(store: LmdbStore, report: (done: number, height: number) 
     if (problems.length === 0) {
       replay.leftovers();
       replay.balances();
-      replay.miners();
+      replay.minerRecords();
       replay.state();
     }
   } catch (error) {
@@ -55,7 +55,9 @@ class Replay {
   private readonly stored: State;
   private readonly replayed: State;
   /** What each miner has to its name. */
-  private readonly records = new Map<string, MinerRecord>();
+  private readonly miners = new Map<string, { blocks: number; last: number }>();
+  /** What is kept of the outputs that were looked up for a block, by the very ids that its changes name. */
+  private readonly lookedUp = new Map<Buffer, OutputRecord>();
 
   constructor(
     private readonly store: LmdbStore,
@@ -71,8 +73,8 @@ class Replay {
     while (this.sound < height) {
       if (this.sound % REPORT_EVERY === 0) report(this.sound, height);
       const accepted = this.store.block(this.sound);
-      if (accepted?.block === undefined) this.problems.push(`${this.at}it is missing`);
-      else this.block({ ...accepted, block: accepted.block });
+      if (accepted === undefined) this.amiss('it is missing');
+      else this.block(accepted);
       if (this.problems.length > 0) return;
       this.sound++;
     }
@@ -85,54 +87,61 @@ class Replay {
   }
 
   private block(accepted: StoredBlock): void {
-    const { at, sound } = this;
+    const { sound } = this;
     const { block, minerId, acceptedAt } = accepted;
-    this.mustHold(acceptedAt >= this.replayed.round.start, `${at}it was accepted before the block before it`);
+    this.mustHold(acceptedAt >= this.replayed.round.start, () => 'it was accepted before the block before it');
+    this.lookedUp.clear();
     const { verdict, changes } = stepAndApply(this.replayed, { minerId, block }, acceptedAt, (id) => this.before(id));
     const change = changes.find((one): one is Extract<Change, { type: 'block' }> => one.type === 'block');
-    if (change === undefined) {
-      this.problems.push(`${at}it is not accepted: ${verdict.message}`);
-      return;
-    }
+    if (change === undefined) return this.amiss(`it is not accepted: ${verdict.message}`);
     const judged = change.accepted;
-    this.mustHold(judged.round === accepted.round, `${at}it has round ${accepted.round}, not ${judged.round}`);
-    this.mustHold(judged.tonce === accepted.tonce, `${at}it has tonce ${accepted.tonce}, not ${judged.tonce}`);
-    this.mustHold(judged.difficulty === accepted.difficulty, `${at}it has difficulty ${accepted.difficulty}`);
-    this.mustHold(judged.contentHash.equals(accepted.contentHash), `${at}it has another content hash`);
-    this.mustHold(this.store.indexOf(block.hash) === sound, `${at}it is not found by its hash`);
+    this.mustHold(judged.round === accepted.round, () => `it has round ${accepted.round}, not ${judged.round}`);
+    this.mustHold(judged.tonce === accepted.tonce, () => `it has tonce ${accepted.tonce}, not ${judged.tonce}`);
+    this.mustHold(judged.difficulty === accepted.difficulty, () => `it has difficulty ${accepted.difficulty}`);
+    this.mustHold(judged.contentHash.equals(accepted.contentHash), () => 'it has another content hash');
+    this.mustHold(this.store.indexOf(block.hash) === sound, () => 'it is not found by its hash');
     for (const { id } of change.outputs.made) {
-      const record = this.store.outputRecord(id);
-      this.mustHold(
-        record?.madeIn === sound && record.place === this.made,
-        `${at}output ${id.toString('hex')} is amiss`,
-      );
+      const record = this.outputRecord(id);
+      const holds = record?.madeIn === sound && record.place === this.made;
+      this.mustHold(holds, () => `output ${id.toString('hex')} is amiss`);
       this.made++;
     }
     for (const { id } of change.outputs.spent) {
-      const record = this.store.outputRecord(id);
-      this.mustHold(record?.spentIn === sound, `${at}spent output ${id.toString('hex')} is amiss`);
+      const holds = this.outputRecord(id)?.spentIn === sound;
+      this.mustHold(holds, () => `spent output ${id.toString('hex')} is amiss`);
       this.spent++;
     }
-    const { blockCount } = this.records.get(minerId) ?? { blockCount: 0n };
-    this.records.set(minerId, { blockCount: blockCount + 1n, lastBlockIndex: sound });
+    const miner = this.miners.get(minerId);
+    if (miner === undefined) this.miners.set(minerId, { blocks: 1, last: sound });
+    else {
+      miner.blocks++;
+      miner.last = sound;
+    }
   }
 
   /** What was known of an output before the block that is replayed. */
   private before(id: Buffer): OutputStatus {
     const record = this.store.outputRecord(id);
-    if (record === undefined || record.madeIn >= this.sound) return 'absent';
+    if (record === undefined) return 'absent';
+    this.lookedUp.set(id, record);
+    if (record.madeIn >= this.sound) return 'absent';
     return record.spentIn < this.sound ? 'spent' : 'unspent';
+  }
+
+  /** What is kept of an output that the block makes or spends. */
+  private outputRecord(id: Buffer): OutputRecord | undefined {
+    return this.lookedUp.get(id) ?? this.store.outputRecord(id);
   }
 
   /** Nothing is kept that no block has made. */
   leftovers(): void {
     const { height } = this.stored;
-    this.mustHold(this.store.count('B') === height, 'there are blocks beyond the height');
-    this.mustHold(this.store.count('H') === height, 'there are hashes of no block');
-    this.mustHold(BigInt(this.store.count('O')) === this.made, 'there are outputs that no block has made');
+    this.mustHold(this.store.count('B') === height, () => 'there are blocks beyond the height');
+    this.mustHold(this.store.count('H') === height, () => 'there are hashes of no block');
+    this.mustHold(BigInt(this.store.count('O')) === this.made, () => 'there are outputs that no block has made');
     this.mustHold(
       this.store.outputCount === this.made,
-      `${this.store.outputCount} outputs are counted, not ${this.made}`,
+      () => `${this.store.outputCount} outputs are counted, not ${this.made}`,
     );
   }
 
@@ -142,72 +151,84 @@ class Replay {
     let unspent = 0n;
     let owner = sums.next();
     for (const { addressKey, balance } of this.store.balances()) {
-      const name = addressKey.toString('hex');
       let expected = { units: 0n, count: 0n };
       if (!owner.done && owner.value.addressKey.equals(addressKey)) {
         expected = owner.value;
         owner = sums.next();
       }
       const holds = balance.units === expected.units && balance.count === expected.count;
-      this.mustHold(holds, `the balance of the address with SHA-256 ${name} is not the sum of its outputs`);
+      this.mustHold(
+        holds,
+        () => `the balance of the address with SHA-256 ${addressKey.toString('hex')} is not the sum of its outputs`,
+      );
       unspent += expected.count;
     }
-    this.mustHold(owner.done === true, 'there are unspent outputs of an address without a balance');
-    this.mustHold(unspent === this.made - this.spent, `${unspent} outputs are unspent, not ${this.made - this.spent}`);
+    this.mustHold(owner.done === true, () => 'there are unspent outputs of an address without a balance');
+    const left = this.made - this.spent;
+    this.mustHold(unspent === left, () => `${unspent} outputs are unspent, not ${left}`);
   }
 
   /** The unspent outputs of each address, summed, in the order of the addresses' keys. */
   private *sums(): Generator<{ addressKey: Buffer; units: bigint; count: bigint }> {
     let current: { addressKey: Buffer; units: bigint; count: bigint } | undefined;
+    let address: { text: string; key: Buffer } | undefined;
     for (const { addressKey, owned } of this.store.ownedOutputs()) {
-      const record = this.store.outputRecord(owned.id);
+      const { id, output } = owned;
+      // Those of one address follow each other.
+      if (address?.text !== output.toAddr) address = { text: output.toAddr, key: textKey(output.toAddr) };
+      const record = this.store.outputRecord(id);
       const holds =
-        outputId(owned.output).equals(owned.id) &&
-        textKey(owned.output.toAddr).equals(addressKey) &&
+        outputId(output).equals(id) &&
+        address.key.equals(addressKey) &&
         record?.place === owned.place &&
         record.madeIn === owned.blockIndex &&
         record.spentIn === NOT_SPENT;
-      this.mustHold(holds, `unspent output ${owned.id.toString('hex')} is amiss`);
+      this.mustHold(holds, () => `unspent output ${id.toString('hex')} is amiss`);
       if (current !== undefined && !current.addressKey.equals(addressKey)) {
         yield current;
         current = undefined;
       }
       current ??= { addressKey, units: 0n, count: 0n };
-      current.units += exactUnits(owned.output.value);
+      current.units += exactUnits(output.value);
       current.count++;
     }
     if (current !== undefined) yield current;
   }
 
   /** Every miner's record counts its blocks. */
-  miners(): void {
-    this.mustHold(this.store.count('M') === this.records.size, 'there are miners who have no block');
-    for (const [minerId, { blockCount, lastBlockIndex }] of this.records) {
+  minerRecords(): void {
+    this.mustHold(this.store.count('M') === this.miners.size, () => 'there are miners who have no block');
+    for (const [minerId, { blocks, last }] of this.miners) {
       const kept = this.store.miner(minerId);
-      const holds = kept.blockCount === blockCount && kept.lastBlockIndex === lastBlockIndex;
-      this.mustHold(holds, `the record of miner '${minerId}' does not count its blocks`);
+      const holds = kept.blockCount === BigInt(blocks) && kept.lastBlockIndex === last;
+      this.mustHold(holds, () => `the record of miner '${minerId}' does not count its blocks`);
     }
   }
 
   /** The state that the replay ends with, brought to the last stamp, is the one that is stored. */
   state(): void {
     const stamp = this.store.stored?.stamp ?? 0n;
-    this.mustHold(stamp >= this.replayed.round.start, 'the last stamp lies before the newest block');
+    this.mustHold(stamp >= this.replayed.round.start, () => 'the last stamp lies before the newest block');
     const passed = passRounds(this.replayed, stamp);
     if (passed !== undefined) apply(this.replayed, passed);
     const { round, lockouts } = this.replayed;
     this.mustHold(
       round.number === this.stored.round.number && round.start === this.stored.round.start,
-      `the round is ${this.stored.round.number} from ${this.stored.round.start}, not ${round.number} from ${round.start}`,
+      () =>
+        `the round is ${this.stored.round.number} from ${this.stored.round.start}, not ${round.number} from ${round.start}`,
     );
     const inForce = [...lockouts].filter(([, end]) => end > stamp);
     const same =
       inForce.length === this.stored.lockouts.size &&
       inForce.every(([id, end]) => this.stored.lockouts.get(id) === end);
-    this.mustHold(same, 'the lockouts are not those of the accepted blocks');
+    this.mustHold(same, () => 'the lockouts are not those of the accepted blocks');
   }
 
-  private mustHold(holds: boolean, problem: string): void {
-    if (!holds) this.problems.push(problem);
+  private mustHold(holds: boolean, problem: () => string): void {
+    if (!holds) this.amiss(problem());
+  }
+
+  private amiss(problem: string): void {
+    this.problems.push(`${this.at}${problem}`);
   }
 }

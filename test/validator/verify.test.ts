@@ -279,7 +279,7 @@ describe('verify', () => {
       'an unspent output of another value',
       (database) => {
         const [record, value] = owned(database, 'erin');
-        const { blockIndex, id, output: one } = decodeOwned(Buffer.from(unseal(record, value)));
+        const { blockIndex, id, output: one } = decodeOwned(unseal(record, value), record);
         putSealed(database, record, encodeOwned(blockIndex, id, { ...one, value: 3 }));
       },
       /^unspent output [0-9a-f]{64} is amiss$/m,
