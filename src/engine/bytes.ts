@@ -33,7 +33,7 @@ export function sha256(bytes: Uint8Array): Buffer {
 /** 0 to 2^128 − 1 as 16 little-endian bytes. */
 export function u128LittleEndian(value: bigint): Buffer {
   const bytes = Buffer.allocUnsafe(16);
-  writeU128LE(bytes, value, 0);
+  writeU128(bytes, value, 0, true);
   return bytes;
 }
 
@@ -65,10 +65,10 @@ export function blockBytes(block: Block): Buffer {
   for (const transaction of block.transactions) length += transactionLength(transaction);
   const bytes = Buffer.allocUnsafe(length);
   let at = bytes.writeUInt32LE(block.index, 0);
-  at = writeU128LE(bytes, block.timestamp, at);
+  at = writeU128(bytes, block.timestamp, at, true);
   bytes.set(block.prevBlockHash, at);
   at += block.prevBlockHash.length;
-  at = bytes.writeBigUInt64LE(block.nonce, at);
+  at = writeU64(bytes, block.nonce, at, true);
   for (const transaction of block.transactions) at = writeTransaction(bytes, transaction, at);
   return bytes;
 }
@@ -104,11 +104,29 @@ function writeTransaction(bytes: Buffer, transaction: Transaction, at: number): 
 export function writeOutput(bytes: Buffer, output: Output, at: number): number {
   at += bytes.write(output.toAddr, at);
   at = bytes.writeDoubleBE(output.value, at);
-  at = bytes.writeBigUInt64BE(output.timestamp >> 64n, at);
-  return bytes.writeBigUInt64BE(output.timestamp & MAX_U64, at);
+  return writeU128(bytes, output.timestamp, at, false);
 }
 
-function writeU128LE(bytes: Buffer, value: bigint, at: number): number {
-  at = bytes.writeBigUInt64LE(value & MAX_U64, at);
-  return bytes.writeBigUInt64LE(value >> 64n, at);
+/** Where numbers are put together: a view writes a bigint in half the time that a Buffer does. */
+const u64 = new DataView(new ArrayBuffer(8));
+const u64Bytes = new Uint8Array(u64.buffer);
+const u128 = new DataView(new ArrayBuffer(16));
+const u128Bytes = new Uint8Array(u128.buffer);
+
+/** Writes 0 to 2^64 − 1 at an offset, and returns the offset after it. Throws a RangeError for other numbers. */
+export function writeU64(bytes: Buffer, value: bigint, at: number, littleEndian: boolean): number {
+  if (value < 0n || value > MAX_U64) throw new RangeError(`${value} does not fit 64 bits`);
+  u64.setBigUint64(0, value, littleEndian);
+  bytes.set(u64Bytes, at);
+  return at + 8;
+}
+
+function writeU128(bytes: Buffer, value: bigint, at: number, littleEndian: boolean): number {
+  const high = value >> 64n;
+  if (high < 0n || high > MAX_U64) throw new RangeError(`${value} does not fit 128 bits`);
+  u128.setBigUint64(littleEndian ? 8 : 0, high, littleEndian);
+  // Of a longer number its lowest 64 bits.
+  u128.setBigUint64(littleEndian ? 0 : 8, value, littleEndian);
+  bytes.set(u128Bytes, at);
+  return at + 16;
 }

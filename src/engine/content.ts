@@ -13,7 +13,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import type { Block, Output, Transaction } from '../../gen/hourcoin/v1/block.js';
-import { sha256 } from './bytes.js';
+import { sha256, writeU64 } from './bytes.js';
 
 const VERSION = 1;
 
@@ -22,10 +22,10 @@ export function encodeContent(block: Block): Buffer {
   const bytes = Buffer.allocUnsafe(contentLength(block));
   let at = bytes.writeUInt8(VERSION, 0);
   at = bytes.writeUInt32BE(block.index, at);
-  at = bytes.writeBigUInt64BE(block.timestamp, at);
+  at = writeU64(bytes, block.timestamp, at, false);
   at = writeBytes(bytes, block.hash, at);
   at = writeBytes(bytes, block.prevBlockHash, at);
-  at = bytes.writeBigUInt64BE(block.nonce, at);
+  at = writeU64(bytes, block.nonce, at, false);
   at = bytes.writeUInt32BE(block.transactions.length, at);
   for (const transaction of block.transactions) {
     at = writeOutputs(bytes, transaction.inputs, at);
@@ -132,7 +132,7 @@ function writeOutputs(bytes: Buffer, outputs: readonly Output[], at: number): nu
     const length = bytes.write(output.toAddr, at + 4);
     bytes.writeUInt32BE(length, at);
     at = bytes.writeDoubleBE(output.value, at + 4 + length);
-    at = bytes.writeBigUInt64BE(output.timestamp, at);
+    at = writeU64(bytes, output.timestamp, at, false);
   }
   return at;
 }

@@ -10,13 +10,21 @@ export const NO_CHALLENGE = 1;
 
 /** The tonce of a previous timestamp: the last byte of its SHA-256 AND 0x1F, where 0 becomes 1. So 1 to 31. */
 export function tonceOf(previous: bigint): number {
-  const last = sha256(u128LittleEndian(previous)).readUInt8(31);
+  const last = digestOf(previous).readUInt8(31);
   return last & 0x1f || 1;
 }
 
 /** Whether a block's timestamp meets a tonce: the last four bytes of its SHA-256, big-endian, are a multiple of it. */
 export function meetsTonce(timestamp: bigint, tonce: number): boolean {
-  return sha256(u128LittleEndian(timestamp)).readUInt32BE(28) % tonce === 0;
+  return digestOf(timestamp).readUInt32BE(28) % tonce === 0;
+}
+
+/** The last digest. A block's timestamp is asked for twice: for its own tonce, and then, as the tip's, for the next block's. */
+let last = { time: 0n, digest: sha256(u128LittleEndian(0n)) };
+
+function digestOf(time: bigint): Buffer {
+  if (time !== last.time) last = { time, digest: sha256(u128LittleEndian(time)) };
+  return last.digest;
 }
 
 /** The challenge as a clock sees it. */

@@ -183,6 +183,11 @@ export class LmdbStore implements Store {
     return this.read(key('B', u32(index)), records.decodeBlock);
   }
 
+  /** A block that is not yet held against its content hash, for `verify`. */
+  blockAsIs(index: number): StoredBlock | undefined {
+    return this.read(key('B', u32(index)), records.decodeBlockAsIs);
+  }
+
   indexOf(hash: Buffer): number | undefined {
     return this.read(key('H', hash), (bytes) => bytes.readUInt32BE(0));
   }
@@ -201,18 +206,18 @@ export class LmdbStore implements Store {
     return this.read(key('M', textKey(minerId)), records.decodeMiner) ?? { blockCount: 0n, lastBlockIndex: undefined };
   }
 
-  /** Every address's balance, by what stands for the address in keys, for `verify`. */
-  balances(): Generator<{ addressKey: Buffer; balance: Balance }> {
+  /** Every address's balance, by the address's SHA-256 in hexadecimal, for `verify`. */
+  balances(): Generator<{ addressHash: string; balance: Balance }> {
     return this.range(key('A'), records.after(key('A')), (bytes, recordKey) => ({
-      addressKey: recordKey.subarray(1),
+      addressHash: recordKey.toString('hex', 1),
       balance: records.decodeBalance(bytes),
     }));
   }
 
-  /** Every unspent output with the address it is kept under, in that order, for `verify`. */
-  ownedOutputs(): Generator<{ addressKey: Buffer; owned: OwnedOutput }> {
+  /** Every unspent output with the SHA-256 of the address it is kept under, in that order, for `verify`. */
+  ownedOutputs(): Generator<{ addressHash: string; owned: OwnedOutput }> {
     return this.range(key('U'), records.after(key('U')), (bytes, recordKey) => ({
-      addressKey: recordKey.subarray(1, 33),
+      addressHash: recordKey.toString('hex', 1, 33),
       owned: records.decodeOwned(bytes, recordKey),
     }));
   }

@@ -15,13 +15,13 @@
  *     T round(u64) number(u32)    attempt, numbered as they came: miner id
  */
 
-import { crc32 } from 'node:zlib';
 import type { Output } from '../../gen/hourcoin/v1/block.js';
 import type { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import { sha256 } from '../engine/bytes.js';
 import { contentHash, decodeContent, encodeContent } from '../engine/content.js';
 import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
 import type { ChainParameters, StoredBlock } from '../engine/state.js';
+import { crc32 } from './crc32.js';
 import { type Balance, DamageError, type MinerRecord, type OwnedOutput } from './store.js';
 
 /** What the tables are called. */
@@ -35,7 +35,8 @@ export function key(table: Table, ...parts: readonly Buffer[]): Buffer {
   let length = 1;
   for (const part of parts) length += part.length;
   const bytes = Buffer.allocUnsafe(length);
-  let at = bytes.write(table, 'latin1');
+  bytes[0] = table.charCodeAt(0);
+  let at = 1;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;
@@ -75,17 +76,22 @@ export function u64(value: bigint): Buffer {
 export function seal(recordKey: Buffer, payload: Buffer): Buffer {
   const bytes = Buffer.allocUnsafe(payload.length + 4);
   bytes.set(payload);
-  bytes.writeUInt32BE(crc32(payload, crc32(recordKey)), payload.length);
+  bytes.writeUInt32BE(checksum(recordKey, bytes, payload.length), payload.length);
   return bytes;
 }
 
 /** The payload of a value; throws a DamageError where its checksum does not hold. */
 export function unseal(recordKey: Buffer, value: Buffer): Buffer {
   const end = value.length - 4;
-  if (end < 0 || crc32(value.subarray(0, end), crc32(recordKey)) !== value.readUInt32BE(end)) {
+  if (end < 0 || checksum(recordKey, value, end) !== value.readUInt32BE(end)) {
     throw new DamageError(`record ${describe(recordKey)} is damaged`);
   }
   return value.subarray(0, end);
+}
+
+/** The checksum of a key and of a payload at the beginning of some bytes. */
+function checksum(recordKey: Buffer, bytes: Buffer, payloadLength: number): number {
+  return crc32(bytes, payloadLength, crc32(recordKey, recordKey.length, 0));
 }
 
 /** A key as an operator may read it. */
@@ -136,7 +142,8 @@ export function decodeProgress(bytes: Buffer): Progress {
 }
 
 /** acceptedAt, round, tonce, difficulty, content hash: before the texts of any length. */
-const BLOCK_HEAD_BYTES = 8 + 8 + 1 + 16 + 32;
+const CONTENT_HASH_AT = 8 + 8 + 1 + 16;
+const BLOCK_HEAD_BYTES = CONTENT_HASH_AT + 32;
 
 export function encodeBlock(accepted: StoredBlock): Buffer {
   const head = Buffer.allocUnsafe(BLOCK_HEAD_BYTES);
@@ -144,26 +151,37 @@ export function encodeBlock(accepted: StoredBlock): Buffer {
   head.writeBigUInt64BE(accepted.round, 8);
   head.writeUInt8(accepted.tonce, 16);
   writeU128(head, parseDifficulty(accepted.difficulty) as bigint, 17);
-  accepted.contentHash.copy(head, 33);
+  accepted.contentHash.copy(head, CONTENT_HASH_AT);
   const minerId = Buffer.from(accepted.minerId);
   return Buffer.concat([head, u32(minerId.length), minerId, encodeContent(accepted.block)]);
 }
 
+/** A block that is what its content hash says; throws a DamageError where it is not. */
 export function decodeBlock(payload: Buffer): StoredBlock {
-  const bytes = Buffer.from(payload);
-  const contentAt = BLOCK_HEAD_BYTES + 4 + bytes.readUInt32BE(BLOCK_HEAD_BYTES);
-  const content = bytes.subarray(contentAt);
-  const expected = bytes.subarray(33, BLOCK_HEAD_BYTES);
+  const content = payload.subarray(contentOffset(payload));
+  const expected = payload.subarray(CONTENT_HASH_AT, BLOCK_HEAD_BYTES);
   if (!contentHash(content).equals(expected)) throw new DamageError('a block is not what its content hash says');
+  return decodeBlockAsIs(payload);
+}
+
+/** A block for whoever holds it against its content hash himself. */
+export function decodeBlockAsIs(payload: Buffer): StoredBlock {
+  const bytes = Buffer.from(payload);
+  const contentAt = contentOffset(bytes);
   return {
-    block: decodeContent(content),
+    block: decodeContent(bytes.subarray(contentAt)),
     minerId: bytes.toString('utf8', BLOCK_HEAD_BYTES + 4, contentAt),
     acceptedAt: bytes.readBigUInt64BE(0),
     round: bytes.readBigUInt64BE(8),
     tonce: bytes.readUInt8(16),
     difficulty: formatDifficulty(readU128(bytes, 17)),
-    contentHash: expected,
+    contentHash: bytes.subarray(CONTENT_HASH_AT, BLOCK_HEAD_BYTES),
   };
+}
+
+/** After the head and the miner id with its length. */
+function contentOffset(bytes: Buffer): number {
+  return BLOCK_HEAD_BYTES + 4 + bytes.readUInt32BE(BLOCK_HEAD_BYTES);
 }
 
 export function encodeMiner({ blockCount, lastBlockIndex = 0 }: MinerRecord): Buffer {
