@@ -5,10 +5,7 @@ import { Fault } from '../engine/fault.js';
 import type { MinerEvent } from '../miner/events.js';
 import { MinerClient } from '../miner-client.js';
 import { aborted, stopSignal } from './exit.js';
-import { colour, harmless, say } from './text.js';
-
-/** Back to the start of the line, and away with it. */
-const CLEAR_LINE = '\r\x1b[2K';
+import { CLEAR_LINE, colour, harmless, say } from './text.js';
 
 /** How often a search is spoken of where no line can be written again, milliseconds. */
 const RATE_MS = 10_000;

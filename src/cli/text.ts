@@ -17,10 +17,13 @@ export function harmless(text: string): string {
 export function colour(
   style: 'green' | 'red' | 'yellow' | 'bold' | 'dim',
   text: string,
-  stream = process.stdout,
+  stream: NodeJS.WriteStream = process.stdout,
 ): string {
-  return stream.isTTY && stream.hasColors() ? styleText(style, text) : text;
+  return stream.isTTY && stream.hasColors() ? styleText(style, text, { validateStream: false }) : text;
 }
+
+/** Back to the start of a terminal's line, and away with it. */
+export const CLEAR_LINE = '\r\x1b[2K';
 
 /** Prints a line on stdout. */
 export function say(line = ''): void {

@@ -19,14 +19,20 @@ export interface Verification {
   readonly problems: readonly string[];
 }
 
-/** Blocks between two reports of progress. */
+/** Hears how far it is: so many blocks of so many are replayed; then, so many unspent outputs of so many are found where they must be. */
+export type Report = (what: 'blocks' | 'unspent outputs', done: number, of: number) => void;
+
+/** Blocks, or outputs, between two reports. */
 const REPORT_EVERY = 1_000;
 
+/** More is not looked for. */
+const MOST_PROBLEMS = 1_000;
+
 /**
- * Verifies a chain, in one go: LMDB shows one moment of a folder that a validator may be writing to. `report` hears how many blocks of how
- * many are replayed.
+ * Verifies a chain, in one go: LMDB shows one moment of a folder that a validator may be writing to. Memory grows with the miners who have
+ * a block, not with the blocks or their outputs.
  */
-export function verify(store: LmdbStore, report: (done: number, height: number) => void = () => {}): Verification {
+export function verify(store: LmdbStore, report: Report = () => {}): Verification {
   const problems: string[] = [];
   let replay: Replay | undefined;
   try {
@@ -34,7 +40,7 @@ export function verify(store: LmdbStore, report: (done: number, height: number) 
     replay.blocks(report);
     if (problems.length === 0) {
       replay.leftovers();
-      replay.balances();
+      replay.balances(report);
       replay.minerRecords();
       replay.state();
     }
@@ -68,17 +74,17 @@ class Replay {
   }
 
   /** Judges every block again, at the time at which it was accepted, on the chain before it. */
-  blocks(report: (done: number, height: number) => void): void {
+  blocks(report: Report): void {
     const { height } = this.stored;
     while (this.sound < height) {
-      if (this.sound % REPORT_EVERY === 0) report(this.sound, height);
+      if (this.sound % REPORT_EVERY === 0) report('blocks', this.sound, height);
       const accepted = this.store.blockAsIs(this.sound);
       if (accepted === undefined) this.amiss('it is missing');
       else this.block(accepted);
       if (this.problems.length > 0) return;
       this.sound++;
     }
-    report(height, height);
+    report('blocks', height, height);
   }
 
   /** Where the replay stands, to begin a problem with. */
@@ -146,8 +152,8 @@ class Replay {
   }
 
   /** Every unspent output belongs to its address, and every balance is their sum. */
-  balances(): void {
-    const sums = this.sums();
+  balances(report: Report): void {
+    const sums = this.sums(report);
     let unspent = 0n;
     let owner = sums.next();
     for (const { addressHash, balance } of this.store.balances()) {
@@ -169,10 +175,14 @@ class Replay {
   }
 
   /** The unspent outputs of each address, summed, in the order of the addresses' keys. */
-  private *sums(): Generator<{ addressHash: string; units: bigint; count: bigint }> {
+  private *sums(report: Report): Generator<{ addressHash: string; units: bigint; count: bigint }> {
     let current: { addressHash: string; units: bigint; count: bigint } | undefined;
     let address: { text: string; hash: string } | undefined;
+    const unspent = Number(this.made - this.spent);
+    let seen = 0;
     for (const { addressHash, owned } of this.store.ownedOutputs()) {
+      if (seen % REPORT_EVERY === 0) report('unspent outputs', seen, unspent);
+      seen++;
       const { id, output } = owned;
       // Those of one address follow each other.
       if (address?.text !== output.toAddr) {
@@ -194,6 +204,7 @@ class Replay {
       current.units += exactUnits(output.value);
       current.count++;
     }
+    report('unspent outputs', unspent, unspent);
     if (current !== undefined) yield current;
   }
 
@@ -231,6 +242,7 @@ class Replay {
   }
 
   private amiss(problem: string): void {
+    if (this.problems.length === MOST_PROBLEMS) throw new StoreError('there is more amiss than this');
     this.problems.push(`${this.at}${problem}`);
   }
 }

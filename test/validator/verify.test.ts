@@ -84,12 +84,14 @@ describe('verify', () => {
 
   it('Progress is reported from nothing to all', async () => {
     const store = LmdbStore.openReadOnly(sound.path);
-    const reports: [number, number][] = [];
-    verify(store, (done, height) => reports.push([done, height]));
+    const reports: [string, number, number][] = [];
+    verify(store, (what, done, of) => reports.push([what, done, of]));
     await store.close();
     expect(reports).to.deep.equal([
-      [0, 7],
-      [7, 7],
+      ['blocks', 0, 7],
+      ['blocks', 7, 7],
+      ['unspent outputs', 0, 7],
+      ['unspent outputs', 7, 7],
     ]);
   });
 
@@ -192,6 +194,14 @@ describe('verify', () => {
       'a block of another difficulty',
       (database) => changeBlock(database, 3, (one) => ({ ...one, difficulty: '0x1' })),
       /^block #3: it has difficulty 0x1$/,
+    ],
+    [
+      'a block of another content hash',
+      (database) =>
+        changeSealed(database, key('B', u32(3)), (payload) =>
+          encodeBlock({ ...whole(decodeBlock(payload)), contentHash: Buffer.alloc(32) }),
+        ),
+      /^block #3: it has another content hash$/,
     ],
     ['a block that is missing', (database) => database.removeSync(key('B', u32(3))), /^block #3: it is missing$/],
     [
