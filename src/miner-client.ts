@@ -8,6 +8,7 @@ import type {
   SubmitBlockResponse,
 } from '../gen/hourcoin/v1/validator_service.js';
 import { connectTo } from './client/connect.js';
+import type { Credentials } from './client/credentials.js';
 import type { GrpcClient } from './client/grpc.js';
 import type { JsonTcpClient } from './client/json-tcp.js';
 import { DEFAULT_JSON_TCP } from './defaults.js';
@@ -22,10 +23,12 @@ import type { CallOptions } from './validator/validator.js';
 export interface MinerClientOptions {
   /** Attempts and lockouts are counted by it: 1 to 256 bytes of UTF-8. */
   readonly minerId: string;
-  /** `host:port` for JSON/TCP, `grpc://host:port` for gRPC. 127.0.0.1:8080 unless it is given. */
+  /** `host:port` or `tls://host:port` for JSON/TCP, `grpc://host:port` or `grpcs://host:port` for gRPC. 127.0.0.1:8080 unless it is given. */
   readonly validator?: string | undefined;
   /** How long a call waits for its answer, milliseconds. 10,000 unless it is given. */
   readonly timeout?: number | undefined;
+  /** Whom it trusts over TLS, and what it shows of itself: a certificate, an API key. */
+  readonly credentials?: Credentials | undefined;
 }
 
 /** The verdict on a block that was made and submitted, with the block. */
@@ -65,11 +68,30 @@ export class MinerClient {
   private readonly validator: JsonTcpClient | GrpcClient;
   private readonly minerId: string;
 
-  /** Throws a TypeError where the validator's address is not one, a RangeError where the miner id is empty or too long. Connects to nothing yet. */
-  constructor({ minerId, validator = DEFAULT_JSON_TCP, timeout }: MinerClientOptions) {
+  /**
+   * Throws a TypeError where the validator's address is not one or the credentials cannot be used there, a RangeError where the miner id is empty or
+   * too long. Connects to nothing yet.
+   *
+   * @example
+   * ```ts
+   * import { readFileSync } from 'node:fs';
+   * import { MinerClient } from 'hourcoin';
+   *
+   * // What `hourcoin tls init tls --client alice` has made.
+   * const credentials = {
+   *   ca: readFileSync('tls/ca.pem'),
+   *   cert: readFileSync('tls/alice.pem'),
+   *   key: readFileSync('tls/alice-key.pem'),
+   * };
+   * const miner = new MinerClient({ minerId: 'alice', validator: 'tls://127.0.0.1:8443', credentials });
+   * console.log((await miner.getRoundInfo()).tonce);
+   * miner.close();
+   * ```
+   */
+  constructor({ minerId, validator = DEFAULT_JSON_TCP, timeout, credentials }: MinerClientOptions) {
     mustFit('minerId', minerId);
     this.minerId = minerId;
-    this.validator = connectTo(validator, timeout);
+    this.validator = connectTo(validator, timeout, credentials);
   }
 
   /**
@@ -158,8 +180,9 @@ export class MinerClient {
    * Mines until it is stopped by `signal` or has made its `blocks`: waits for lockouts and rounds, connects again, goes on whatever falls over.
    * Resolves to the number of blocks that were accepted, also where it is stopped.
    *
-   * Throws a RangeError where the reward address is empty or too long or the number of threads is none, and a ConnectionError, BAD_ANSWER, where the
-   * validator's difficulty cannot be read.
+   * Throws a RangeError where the reward address is empty or too long or the number of threads is none, and a ConnectionError: BAD_ANSWER where the
+   * validator's difficulty cannot be read, UNTRUSTED where it and the validator do not trust each other at first (later on it waits until
+   * somebody has renewed the certificates).
    *
    * @example
    * ```ts

@@ -5,12 +5,22 @@ import type { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import { connectToGrpc } from '../client/connect.js';
 import type { GrpcClient } from '../client/grpc.js';
 import type { BlockName } from '../validator/validator.js';
+import { type CredentialOptions, readCredentials, rightly } from './credentials.js';
 import { ExitError } from './exit.js';
 import { plainJson } from './json.js';
 import { harmless, say, shownTime } from './text.js';
 
-export async function runBlock(name: BlockName | 'tip', address: string, json: boolean): Promise<void> {
-  const validator = connectToGrpc(address);
+export interface BlockArguments extends CredentialOptions {
+  readonly json?: boolean | undefined;
+}
+
+export async function runBlock(
+  name: BlockName | 'tip',
+  address: string,
+  { json, ...options }: BlockArguments,
+): Promise<void> {
+  const credentials = readCredentials(options);
+  const validator = rightly(() => connectToGrpc(address, undefined, credentials));
   try {
     const found = await validator.getBlock(name === 'tip' ? await tip(validator) : name);
     const { block, ...accepted } = found;

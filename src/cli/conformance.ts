@@ -2,13 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import { connectTo } from '../client/connect.js';
+import type { Credentials } from '../client/credentials.js';
 import { ConnectionError } from '../client/errors.js';
-import { GrpcClient } from '../client/grpc.js';
 import type { RuleFile } from '../conformance/rules.js';
 import { runSession } from '../conformance/run.js';
 import type { SessionFile } from '../conformance/session.js';
 import { type Finding, GOOD_BLOCK, tryRules } from '../conformance/trial.js';
-import { parseAddress } from '../wire/address.js';
+import { parseEndpoint } from '../wire/address.js';
+import { readTls, type TlsOptions } from './credentials.js';
 import { ExitError } from './exit.js';
 import { colour, harmless, say } from './text.js';
 
@@ -18,14 +19,15 @@ const LOOKS = {
   skipped: { mark: '–', style: 'dim' },
 } as const;
 
-export async function runConformance(validators: readonly string[]): Promise<void> {
+export async function runConformance(validators: readonly string[], options: TlsOptions): Promise<void> {
+  const credentials = readTls(options);
   const counts = { conforms: 0, differs: 0, skipped: 0 };
   const unreachable: Error[] = [];
   let accepted = 0;
   for (const validator of validators) {
     say(colour('bold', validator));
     try {
-      for await (const { name, outcome, detail } of findings(validator)) {
+      for await (const { name, outcome, detail } of findings(validator, credentials)) {
         const { mark, style } = LOOKS[outcome];
         say(colour(style, `  ${mark} ${name}`));
         if (detail !== undefined) say(`      ${harmless(detail)}`);
@@ -45,16 +47,17 @@ export async function runConformance(validators: readonly string[]): Promise<voi
 }
 
 /** The sessions that need no control of the validator, then the rules. */
-async function* findings(validator: string): AsyncGenerator<Finding, void> {
-  const client = connectTo(validator);
+async function* findings(validator: string, forTls: Credentials): AsyncGenerator<Finding, void> {
+  const endpoint = parseEndpoint(validator);
+  // Plain addresses may stand beside those that the files are for.
+  const credentials = endpoint?.isSecure ? forTls : {};
+  const client = connectTo(validator, undefined, credentials);
   try {
     // Whether anybody is there is told in one line, before anything is held against it.
     await client.getRoundInfo('conformance');
-    const address = parseAddress(validator.replace('grpc://', ''));
-    const wire = client instanceof GrpcClient ? 'grpc' : 'json-tcp';
     for (const session of vectors<SessionFile>('sessions').sessions) {
-      if (address === undefined || session.wire !== wire || session.needs.length > 0) continue;
-      const detail = await runSession(session, address);
+      if (endpoint === undefined || session.wire !== endpoint.wire || session.needs.length > 0) continue;
+      const detail = await runSession(session, endpoint, undefined, credentials);
       yield {
         name: session.name,
         ...(detail === undefined ? { outcome: 'conforms' } : { outcome: 'differs', detail }),

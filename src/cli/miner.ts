@@ -4,13 +4,14 @@ import { randomInt } from 'node:crypto';
 import { Fault } from '../engine/fault.js';
 import type { MinerEvent } from '../miner/events.js';
 import { MinerClient } from '../miner-client.js';
+import { type CredentialOptions, readCredentials, rightly } from './credentials.js';
 import { aborted, stopSignal } from './exit.js';
 import { CLEAR_LINE, colour, harmless, say } from './text.js';
 
 /** How often a search is spoken of where no line can be written again, milliseconds. */
 const RATE_MS = 10_000;
 
-export interface MinerArguments {
+export interface MinerArguments extends CredentialOptions {
   readonly minerId: string | undefined;
   readonly validator: string;
   readonly rewardAddress: string | undefined;
@@ -26,6 +27,8 @@ export async function runMiner(args: MinerArguments): Promise<void> {
   const { validator, timeout, blocks, maxAttempts, threads, index, prevHash } = args;
   const minerId = args.minerId ?? `miner_${randomInt(2 ** 32)}`;
   const rewardAddress = args.rewardAddress ?? minerId;
+  const credentials = readCredentials(args);
+  const client = rightly(() => new MinerClient({ minerId, validator, timeout, credentials }));
 
   say('=== Hourcoin Miner Client ===');
   say();
@@ -37,7 +40,6 @@ export async function runMiner(args: MinerArguments): Promise<void> {
   say('Connecting to validator...');
 
   const stop = stopSignal();
-  const client = new MinerClient({ minerId, validator, timeout });
   const display = new MinerDisplay();
   const mining = client.startMining({
     rewardAddress,

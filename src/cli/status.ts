@@ -1,13 +1,20 @@
 /** `hourcoin status`: what a validator says of itself. */
 
 import { connectTo } from '../client/connect.js';
+import { type CredentialOptions, readCredentials, rightly } from './credentials.js';
 import { plainJson } from './json.js';
 import { harmless, say, shownTime } from './text.js';
 
-export async function runStatus(address: string, json: boolean): Promise<void> {
-  const validator = connectTo(address);
+export interface StatusArguments extends CredentialOptions {
+  readonly json?: boolean | undefined;
+}
+
+export async function runStatus(address: string, { json, ...options }: StatusArguments): Promise<void> {
+  const credentials = readCredentials(options);
+  const validator = rightly(() => connectTo(address, undefined, credentials));
   try {
-    const [chain, round] = await Promise.all([validator.getBlockchainInfo(), validator.getRoundInfo('status')]);
+    // In this order: over JSON/TCP the first shows the API key, and the second cannot.
+    const [round, chain] = await Promise.all([validator.getRoundInfo('status'), validator.getBlockchainInfo()]);
     if (json) return say(JSON.stringify(plainJson({ ...chain, ...round }), null, 2));
     say(`Validator:  ${address}`);
     say(`Height:     ${chain.blockCount} blocks`);

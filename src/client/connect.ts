@@ -1,14 +1,16 @@
 /** Which client an address asks for. */
 
-import { parseAddress } from '../wire/address.js';
+import { ENDPOINT_FORMS, parseEndpoint } from '../wire/address.js';
+import type { Credentials } from './credentials.js';
 import { GrpcClient } from './grpc.js';
 import { JsonTcpClient } from './json-tcp.js';
 
 /**
- * A client of the validator at `grpc://host:port`. Nothing is sent before the first call.
+ * A client of the validator at `grpc://host:port`, or over TLS at `grpcs://host:port`. Nothing is sent before the first call.
  *
  * @param timeout How long a call waits for its answer, milliseconds: 10,000 unless it is given.
- * @throws TypeError where the text is something else, or the address of JSON/TCP.
+ * @param credentials Whom it trusts over TLS, and what it shows of itself.
+ * @throws TypeError where the text is something else, or the address of JSON/TCP, or the credentials cannot be used there.
  *
  * @example
  * ```ts
@@ -18,19 +20,35 @@ import { JsonTcpClient } from './json-tcp.js';
  * console.log((await validator.getMiner('alice')).blockCount);
  * validator.close();
  * ```
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs';
+ * import { connectToGrpc } from 'hourcoin';
+ *
+ * // A validator of a private network, whose authority is its own.
+ * const ca = readFileSync('tls/ca.pem');
+ * const validator = connectToGrpc('grpcs://127.0.0.1:50443', 2_000, { ca });
+ * console.log((await validator.getMiner('alice')).blockCount);
+ * validator.close();
+ * ```
  */
-export function connectToGrpc(text: string, timeout?: number): GrpcClient {
-  const client = connectTo(text, timeout);
+export function connectToGrpc(text: string, timeout?: number, credentials?: Credentials): GrpcClient {
+  const client = connectTo(text, timeout, credentials);
   if (client instanceof GrpcClient) return client;
-  throw new TypeError(`${text} is JSON/TCP: this needs gRPC, write grpc://host:port`);
+  throw new TypeError(`${text} is JSON/TCP: this needs gRPC, write grpc://host:port or grpcs://host:port`);
 }
 
 /**
- * A client of the validator at an address: `host:port` is JSON/TCP, `grpc://host:port` is gRPC; an IPv6 host stands in brackets. Nothing is sent
- * before the first call.
+ * A client of the validator at an address: `host:port` is JSON/TCP, `grpc://host:port` is gRPC, `tls://host:port` and `grpcs://host:port` are the
+ * same over TLS; an IPv6 host stands in brackets. Nothing is sent before the first call.
+ *
+ * Over TLS the validator's certificate must be for that host. An API key goes over TLS and to this very machine: beyond that, a plain address
+ * is refused with it.
  *
  * @param timeout How long a call waits for its answer, milliseconds: 10,000 unless it is given.
- * @throws TypeError where the text is neither.
+ * @param credentials Whom it trusts over TLS, and what it shows of itself.
+ * @throws TypeError where the text is none of these, or the credentials cannot be used there.
  *
  * @example
  * ```ts
@@ -42,12 +60,30 @@ export function connectToGrpc(text: string, timeout?: number): GrpcClient {
  *   validator.close();
  * }
  * ```
+ *
+ * @example
+ * ```ts
+ * import { readFileSync } from 'node:fs';
+ * import { connectTo } from 'hourcoin';
+ *
+ * // What `hourcoin tls init tls --client alice` has made.
+ * const alice = {
+ *   ca: readFileSync('tls/ca.pem'),
+ *   cert: readFileSync('tls/alice.pem'),
+ *   key: readFileSync('tls/alice-key.pem'),
+ * };
+ * for (const address of ['tls://127.0.0.1:8443', 'grpcs://127.0.0.1:50443']) {
+ *   const validator = connectTo(address, undefined, alice);
+ *   console.log((await validator.checkLockout('alice')).isLocked);
+ *   validator.close();
+ * }
+ * ```
  */
-export function connectTo(text: string, timeout?: number): JsonTcpClient | GrpcClient {
-  const grpc = text.startsWith('grpc://');
-  const address = parseAddress(grpc ? text.slice('grpc://'.length) : text);
-  if (address === undefined || address.port === 0) {
-    throw new TypeError(`${text} is not an address: write host:port or grpc://host:port`);
+export function connectTo(text: string, timeout?: number, credentials?: Credentials): JsonTcpClient | GrpcClient {
+  const endpoint = parseEndpoint(text);
+  if (endpoint === undefined || endpoint.port === 0) {
+    throw new TypeError(`${text} is not an address: write ${ENDPOINT_FORMS}`);
   }
-  return grpc ? new GrpcClient(address, timeout) : new JsonTcpClient(address, timeout);
+  const Client = endpoint.wire === 'grpc' ? GrpcClient : JsonTcpClient;
+  return new Client(endpoint, timeout, credentials);
 }

@@ -10,6 +10,11 @@ export type ConnectionReason =
   | 'TIMED_OUT'
   /** Something came that is no answer of a validator: another program listens there, or it has failed. */
   | 'BAD_ANSWER'
+  /**
+   * Over TLS, the one end does not trust the other: the validator's certificate is of an unknown authority, for another name or out of date; or the
+   * validator wants a certificate of this client, or another one. Asking again helps only once certificates have been changed.
+   */
+  | 'UNTRUSTED'
   /** The validator does not have the block that was watched last: it has another chain, or has lost a part of its own. */
   | 'OTHER_CHAIN'
   /** This client was closed. */

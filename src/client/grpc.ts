@@ -1,7 +1,14 @@
 /** A validator over gRPC: all that the API has, as the domain's own calls. */
 
 import { setMaxListeners } from 'node:events';
-import { type Channel, type Client, createChannel, createClientFactory, ClientError as GrpcError } from 'nice-grpc';
+import {
+  type Channel,
+  type Client,
+  createChannel,
+  createClientFactory,
+  ClientError as GrpcError,
+  Metadata,
+} from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import type { AcceptedBlock, Block } from '../../gen/hourcoin/v1/block.js';
 import {
@@ -22,9 +29,12 @@ import {
 import { cancelled, Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { BlockName, CallOptions, ChainValidator, Page, WatchOptions } from '../validator/validator.js';
-import { type Address, formatAddress } from '../wire/address.js';
+import { type Address, type Endpoint, formatAddress, isLoopback } from '../wire/address.js';
+import type { Credentials } from './credentials.js';
 import { type ClientError, ConnectionError, closed, DEFAULT_TIMEOUT_MS } from './errors.js';
 import { errorFromGrpc } from './grpc-errors.js';
+import { GrpcTls } from './grpc-tls.js';
+import { tlsAt } from './tls.js';
 import { type Source, type Watch, watch } from './watch.js';
 
 /**
@@ -45,31 +55,42 @@ import { type Source, type Watch, watch } from './watch.js';
  */
 export class GrpcClient implements ChainValidator {
   private readonly name: string;
+  private readonly tls: GrpcTls | undefined;
   private readonly channel: Channel;
   private readonly validator: Client<typeof ValidatorServiceDefinition>;
   private readonly chain: Client<typeof ChainServiceDefinition>;
   private readonly closing = new AbortController();
 
-  /** `timeout`: how long a call waits for its answer, milliseconds, 10,000 unless it is given; streams are not bounded by it. */
+  /**
+   * `address`: over TLS where its `isSecure` says so. `timeout`: how long a call waits for its answer, milliseconds, 10,000 unless it is given; streams
+   * are not bounded by it. Throws a TypeError where the credentials cannot be used there.
+   */
   constructor(
-    address: Address,
+    address: Address | Endpoint,
     private readonly timeout = DEFAULT_TIMEOUT_MS,
+    credentials: Credentials = {},
   ) {
     this.name = formatAddress(address);
+    const tls = tlsAt({ isSecure: false, ...address, wire: 'grpc' }, credentials);
+    this.tls = tls && new GrpcTls(tls, this.name);
     // Every watch listens, and there may be many.
     setMaxListeners(0, this.closing.signal);
-    this.channel = createChannel(this.name, undefined, {
+    this.channel = createChannel(this.name, this.tls, {
       'grpc.max_receive_message_length': LIMITS.answerBytes,
       'grpc.initial_reconnect_backoff_ms': 250,
       'grpc.max_reconnect_backoff_ms': 10_000,
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 10_000,
+      // This very machine is not asked for through a proxy, which would see an API key.
+      'grpc.enable_http_proxy': isLoopback(address.host) ? 0 : 1,
       // A client is one connection: clients of one process do not share theirs.
       'grpc.use_local_subchannel_pool': 1,
     });
+    const { apiKey } = credentials;
+    const metadata = Metadata(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` });
     const factory = createClientFactory().use(errorDetailsClientMiddleware);
-    this.validator = factory.create(ValidatorServiceDefinition, this.channel);
-    this.chain = factory.create(ChainServiceDefinition, this.channel);
+    this.validator = factory.create(ValidatorServiceDefinition, this.channel, { '*': { metadata } });
+    this.chain = factory.create(ChainServiceDefinition, this.channel, { '*': { metadata } });
   }
 
   async getRoundInfo(minerId: string, options?: CallOptions): Promise<RoundInfo> {
@@ -250,7 +271,7 @@ export class GrpcClient implements ChainValidator {
   private problem(error: unknown, signal: AbortSignal | undefined): Error {
     if (signal?.aborted) return cancelled();
     if (this.closing.signal.aborted) return closed();
-    if (error instanceof GrpcError) return errorFromGrpc(error, this.name);
+    if (error instanceof GrpcError) return errorFromGrpc(error, this.name, this.tls);
     return error instanceof Error ? error : new Error(String(error));
   }
 

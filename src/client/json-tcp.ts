@@ -4,6 +4,7 @@
  */
 
 import { connect, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Block } from '../../gen/hourcoin/v1/block.js';
 import type {
   CheckLockoutResponse,
@@ -14,7 +15,7 @@ import type {
 import { cancelled, Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { CallOptions, Validator } from '../validator/validator.js';
-import { type Address, formatAddress } from '../wire/address.js';
+import { type Address, type Endpoint, formatAddress } from '../wire/address.js';
 import {
   blockchainInfoFromJson,
   blockResultFromJson,
@@ -23,7 +24,9 @@ import {
 } from '../wire/answers.js';
 import { FrameReader, frame } from '../wire/frames.js';
 import { type Request, requestToJson } from '../wire/requests.js';
+import type { Credentials } from './credentials.js';
 import { ConnectionError, closed, DEFAULT_TIMEOUT_MS } from './errors.js';
+import { type Tls, tlsAt } from './tls.js';
 
 /** A request that was sent. */
 interface Waiting {
@@ -50,23 +53,36 @@ interface Waiting {
  */
 export class JsonTcpClient implements Validator {
   private connection: Connection | undefined;
+  private readonly endpoint: Endpoint;
+  private readonly tls: Tls | undefined;
+  /** A miner id with the API key, which nobody sees who looks at the client. */
+  private readonly named: (minerId: string) => { readonly minerId: string; readonly apiKey: string | undefined };
 
-  /** `timeout`: how long a call, connecting included, waits for its answer, milliseconds, 10,000 unless it is given. */
+  /**
+   * `address`: over TLS where its `isSecure` says so. `timeout`: how long a call, connecting included, waits for its answer, milliseconds, 10,000
+   * unless it is given. Throws a TypeError where the credentials cannot be used there.
+   */
   constructor(
-    private readonly address: Address,
+    address: Address | Endpoint,
     private readonly timeout = DEFAULT_TIMEOUT_MS,
-  ) {}
+    credentials: Credentials = {},
+  ) {
+    this.endpoint = { isSecure: false, ...address, wire: 'json-tcp' };
+    this.tls = tlsAt(this.endpoint, credentials);
+    const { apiKey } = credentials;
+    this.named = (minerId) => ({ minerId, apiKey });
+  }
 
   getRoundInfo(minerId: string, options?: CallOptions): Promise<RoundInfo> {
-    return this.call({ call: 'GetRoundInfo', minerId }, roundInfoFromJson, options);
+    return this.call({ call: 'GetRoundInfo', ...this.named(minerId) }, roundInfoFromJson, options);
   }
 
   submitBlock(minerId: string, block: Block, options?: CallOptions): Promise<SubmitBlockResponse> {
-    return this.call({ call: 'SubmitBlock', minerId, block }, blockResultFromJson, options);
+    return this.call({ call: 'SubmitBlock', ...this.named(minerId), block }, blockResultFromJson, options);
   }
 
   checkLockout(minerId: string, options?: CallOptions): Promise<CheckLockoutResponse> {
-    return this.call({ call: 'CheckLockout', minerId }, lockoutStatusFromJson, options);
+    return this.call({ call: 'CheckLockout', ...this.named(minerId) }, lockoutStatusFromJson, options);
   }
 
   getBlockchainInfo(options?: CallOptions): Promise<GetBlockchainInfoResponse> {
@@ -81,7 +97,8 @@ export class JsonTcpClient implements Validator {
 
   private async call<T>(request: Request, read: (bytes: Buffer) => T, options?: CallOptions): Promise<T> {
     if (options?.signal?.aborted) throw cancelled();
-    if (this.connection === undefined || this.connection.failed) this.connection = new Connection(this.address);
+    if (this.connection === undefined || this.connection.failed)
+      this.connection = new Connection(this.endpoint, this.tls);
     const bytes = await this.connection.ask(requestToJson(request), this.timeout, options?.signal);
     try {
       return read(bytes);
@@ -89,7 +106,7 @@ export class JsonTcpClient implements Validator {
       if (error instanceof Fault) throw error;
       throw new ConnectionError(
         'BAD_ANSWER',
-        `${formatAddress(this.address)} sent what is no answer: ${(error as Error).message}`,
+        `${formatAddress(this.endpoint)} sent what is no answer: ${(error as Error).message}`,
       );
     }
   }
@@ -98,17 +115,23 @@ export class JsonTcpClient implements Validator {
 /** One connection: what was asked and not answered yet, in order. */
 class Connection {
   failed = false;
+  private readonly name: string;
   private readonly socket: Socket;
   private readonly frames = new FrameReader(LIMITS.messageBytes);
   private readonly waiting: Waiting[] = [];
+  /** Nothing has arrived yet. */
+  private silent = true;
 
-  constructor(private readonly address: Address) {
-    this.socket = connect({ host: address.host, port: address.port, noDelay: true });
+  constructor(
+    { host, port }: Address,
+    private readonly tls: Tls | undefined,
+  ) {
+    this.name = formatAddress({ host, port });
+    this.socket = tls?.connect() ?? connect({ host, port });
+    this.socket.setNoDelay(true);
     this.socket.on('data', (chunk) => this.read(chunk));
-    this.socket.on('error', (error) => this.fail(new ConnectionError('UNREACHABLE', this.problem(error))));
-    this.socket.on('close', () =>
-      this.fail(new ConnectionError('UNREACHABLE', `${formatAddress(address)} closed the connection`)),
-    );
+    this.socket.on('error', (error) => this.fail(this.problem(error)));
+    this.socket.on('close', () => this.fail(this.closed()));
   }
 
   ask(text: string, timeout: number, signal: AbortSignal | undefined): Promise<Buffer> {
@@ -116,15 +139,10 @@ class Connection {
       // What is not sent yet must not be sent any more: the connection goes, and others' answers with it.
       const abort = (): void => {
         reject(cancelled());
-        this.fail(
-          new ConnectionError(
-            'UNREACHABLE',
-            `the connection to ${formatAddress(this.address)} was given up with another call`,
-          ),
-        );
+        this.fail(unreachable(`the connection to ${this.name} was given up with another call`));
       };
       const late = (): ConnectionError =>
-        new ConnectionError('TIMED_OUT', `${formatAddress(this.address)} did not answer within ${timeout} ms`);
+        new ConnectionError('TIMED_OUT', `${this.name} did not answer within ${timeout} ms`);
       const timer = setTimeout(() => this.fail(late()), timeout);
       const settle = <V>(done: (value: V) => void) => {
         return (value: V) => {
@@ -147,13 +165,14 @@ class Connection {
   }
 
   private read(chunk: Buffer): void {
+    this.silent = false;
     this.frames.push(chunk);
     for (;;) {
       const next = this.frames.next();
       if (next === undefined) return;
       const request = Buffer.isBuffer(next) ? this.waiting.shift() : undefined;
       if (request === undefined) {
-        this.fail(new ConnectionError('BAD_ANSWER', `${formatAddress(this.address)} does not speak the protocol`));
+        this.fail(new ConnectionError('BAD_ANSWER', `${this.name} does not speak the protocol`));
         return;
       }
       // The reader's bytes are good until the next piece arrives, and the answer is read later.
@@ -161,13 +180,25 @@ class Connection {
     }
   }
 
-  private problem(error: NodeJS.ErrnoException): string {
+  private problem(error: NodeJS.ErrnoException): ConnectionError {
+    const ofTls = this.tls?.problem(error, this.socket as TLSSocket);
+    if (ofTls !== undefined) return ofTls;
+    if (error.code === 'ECONNRESET' && this.tls !== undefined) return this.closed();
     const what = {
       ECONNREFUSED: 'nobody listens there',
       ENOTFOUND: 'no such host',
       ECONNRESET: 'the connection was reset',
     };
     const known = what[error.code as keyof typeof what] ?? error.message;
-    return `cannot reach ${formatAddress(this.address)}: ${known || error.code}`;
+    return unreachable(`cannot reach ${this.name}: ${known || error.code}`);
   }
+
+  private closed(): ConnectionError {
+    const atOnce = this.silent ? this.tls?.closedAtOnce() : undefined;
+    return atOnce ?? unreachable(`${this.name} closed the connection`);
+  }
+}
+
+function unreachable(message: string): ConnectionError {
+  return new ConnectionError('UNREACHABLE', message);
 }

@@ -11,6 +11,8 @@ import {
 } from 'nice-grpc-error-details';
 import { ChainServiceDefinition } from '../../gen/hourcoin/v1/chain_service.js';
 import { ValidatorServiceDefinition } from '../../gen/hourcoin/v1/validator_service.js';
+import { GrpcTls } from '../client/grpc-tls.js';
+import type { Tls } from '../client/tls.js';
 import { LIMITS } from '../engine/limits.js';
 import { type Address, formatAddress } from '../wire/address.js';
 import { ERROR_DOMAIN } from '../wire/faults.js';
@@ -49,8 +51,9 @@ export class GrpcPeer implements Peer {
   private readonly streams = new Map<string, Stream>();
   private readonly closing = new AbortController();
 
-  constructor(address: Address) {
-    this.channel = createChannel(formatAddress(address), undefined, {
+  constructor(address: Address, tls: Tls | undefined) {
+    const name = formatAddress(address);
+    this.channel = createChannel(name, tls && new GrpcTls(tls, name), {
       'grpc.max_receive_message_length': LIMITS.answerBytes,
       'grpc.use_local_subchannel_pool': 1,
     });

@@ -1,6 +1,7 @@
 /** One end of a conversation over JSON/TCP: frames and bytes as they are given, on one connection at a time. */
 
 import { connect, type Socket } from 'node:net';
+import type { Tls } from '../client/tls.js';
 import type { Address } from '../wire/address.js';
 import { FrameReader, frame } from '../wire/frames.js';
 import { Difference, mustBeJson, short } from './compare.js';
@@ -15,7 +16,10 @@ const MOST_ANSWERS = 1_000;
 export class JsonTcpPeer implements Peer {
   private connection: Connection | undefined;
 
-  constructor(private readonly address: Address) {}
+  constructor(
+    private readonly address: Address,
+    private readonly tls: Tls | undefined,
+  ) {}
 
   async step({ send, write, receive, closed }: Step): Promise<void> {
     if (send !== undefined) await (await this.connected()).write(frame(send));
@@ -33,7 +37,7 @@ export class JsonTcpPeer implements Peer {
   }
 
   private async connected(): Promise<Connection> {
-    this.connection ??= await Connection.to(this.address);
+    this.connection ??= await Connection.to(this.address, this.tls);
     return this.connection;
   }
 }
@@ -47,11 +51,12 @@ class Connection {
   private broken: Difference | undefined;
   private wake: () => void = () => {};
 
-  static to({ host, port }: Address): Promise<Connection> {
+  static to({ host, port }: Address, tls: Tls | undefined): Promise<Connection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true });
+      const socket = tls?.connect() ?? connect({ host, port });
+      socket.setNoDelay(true);
       socket.once('error', reject);
-      socket.once('connect', () => {
+      socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
         socket.off('error', reject);
         resolve(new Connection(socket));
       });

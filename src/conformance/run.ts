@@ -1,6 +1,8 @@
 /** Runs sessions against a validator. */
 
-import { type Address, formatAddress } from '../wire/address.js';
+import type { Credentials } from '../client/credentials.js';
+import { tlsAt } from '../client/tls.js';
+import { type Address, type Endpoint, formatAddress } from '../wire/address.js';
 import { Difference } from './compare.js';
 import { GrpcPeer } from './grpc.js';
 import { JsonTcpPeer } from './json-tcp.js';
@@ -13,8 +15,15 @@ const PATIENCE_MS = 10_000;
  * Holds a validator against a session. Undefined where it conforms, else what differs. Without a tester only sessions without needs can
  * be run. Throws where the validator cannot be reached.
  */
-export async function runSession(session: Session, address: Address, tester?: Tester): Promise<string | undefined> {
-  const peer = session.wire === 'grpc' ? new GrpcPeer(address) : new JsonTcpPeer(address);
+export async function runSession(
+  session: Session,
+  address: Address | Endpoint,
+  tester?: Tester,
+  credentials: Credentials = {},
+): Promise<string | undefined> {
+  const { wire } = session;
+  const tls = tlsAt({ isSecure: false, ...address, wire }, credentials);
+  const peer = wire === 'grpc' ? new GrpcPeer(address, tls) : new JsonTcpPeer(address, tls);
   try {
     for (const [position, step] of session.steps.entries()) {
       try {

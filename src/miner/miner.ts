@@ -74,6 +74,7 @@ export class Miner {
   private readonly backoff = new Backoff();
   private readonly refusals = new Backoff();
   private connected = false;
+  private connectedBefore = false;
   /** The last round that was asked for since the validator could be reached. */
   private told: ToldRound | undefined;
   private accepted = 0;
@@ -359,13 +360,15 @@ export class Miner {
 
   private async sayConnected(): Promise<void> {
     if (this.connected) return;
-    this.connected = true;
+    this.connected = this.connectedBefore = true;
     const { info } = this.told ?? (await this.latest());
     this.observe({ type: 'connected', round: info });
   }
 
   private async retryLater(error: unknown): Promise<void> {
     this.signal.throwIfAborted();
+    // Certificates that were right will be right again, once somebody has renewed them; those that never were will not.
+    if (!this.connectedBefore && error instanceof ConnectionError && error.reason === 'UNTRUSTED') throw error;
     this.connected = false;
     this.told = undefined;
     const retryMs = this.backoff.next();

@@ -61,6 +61,6 @@ describe('hourcoin conformance', () => {
   it('What is no address is a wrong argument', async () => {
     const { code, stderr } = await ended(hourcoin(['conformance', 'here']));
     expect(code).to.equal(2);
-    expect(stderr).to.contain('Write host:port for JSON/TCP or grpc://host:port for gRPC.');
+    expect(stderr).to.contain('Write host:port or tls://host:port for JSON/TCP, grpc://host:port or grpcs://host:port');
   });
 });

@@ -1,16 +1,18 @@
 /** The package as others get it: packed, installed into an empty project, and used from there. */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { MinerClient } from '../../src/miner-client.js';
 import { formatAddress } from '../../src/wire/address.js';
 import { cleanup } from '../support/cleanup.js';
+import { grpcAddress, jsonTcpAddress } from '../support/clients.js';
 import { type Ended, ended } from '../support/ended.js';
 import { examplesOf } from '../support/examples.js';
 import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
 import { unusedAddress } from '../support/sockets.js';
+import { frontOf, H2, makeCertificates } from '../support/tls.js';
 
 /** The repository: this file runs as dist/test/cli/package.test.js, and what is packed is dist/ as it is. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -123,12 +125,25 @@ describe('The package', () => {
       const first = new MinerClient({ minerId: 'first', validator: validator.jsonTcp });
       await first.mineAndSubmit();
       first.close();
+      // What `hourcoin tls init tls --client alice` makes, in the project itself; and the validator over TLS, which wants no certificate of all.
+      const certificates = await makeCertificates(['--client', 'alice']);
+      atEnd(certificates.remove);
+      cpSync(certificates.folder, join(project, 'tls'), { recursive: true });
+      const overTls = await Promise.all([
+        frontOf(jsonTcpAddress(validator), certificates.server()),
+        frontOf(grpcAddress(validator), { ...certificates.server(), ...H2 }),
+      ]);
+      for (const front of overTls) atEnd(front.close);
       for (const { name, code } of examples) {
         // Whoever starts a validator listens where nobody does; the others ask the one that runs.
         const own = code.includes('new ValidatorServer(');
         const jsonTcp = own ? formatAddress(await unusedAddress()) : validator.jsonTcp;
         const grpc = own ? formatAddress(await unusedAddress()) : validator.grpc.replace('grpc://', '');
-        const placed = code.replaceAll('127.0.0.1:8080', jsonTcp).replaceAll('127.0.0.1:50051', grpc);
+        const placed = code
+          .replaceAll('127.0.0.1:8080', jsonTcp)
+          .replaceAll('127.0.0.1:50051', grpc)
+          .replaceAll('127.0.0.1:8443', formatAddress(overTls[0].address))
+          .replaceAll('127.0.0.1:50443', formatAddress(overTls[1].address));
         writeFileSync(join(project, `${name}.js`), placed);
       }
       const runs = examples.map(({ name }) => `await import('./${name}.js');\nconsole.log('✓ ${name}');\n`);

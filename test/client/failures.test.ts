@@ -44,6 +44,7 @@ describe('The reasons of errors', () => {
       OVERLOADED: true,
       UNAVAILABLE: true,
       CANCELLED: true,
+      UNAUTHENTICATED: true,
     };
     const connections: Readonly<Record<ConnectionReason, true>> = {
       UNREACHABLE: true,
@@ -51,6 +52,7 @@ describe('The reasons of errors', () => {
       BAD_ANSWER: true,
       OTHER_CHAIN: true,
       CLOSED: true,
+      UNTRUSTED: true,
     };
     expect(Object.keys(faults)).to.not.include.any.members(Object.keys(connections));
   });
@@ -212,15 +214,17 @@ for (const { wire, connect, serve } of WIRES) {
 }
 
 describe('An address', () => {
-  it('is one for JSON/TCP, or with grpc:// before it for gRPC', () => {
+  it('is one for JSON/TCP, or with grpc:// before it for gRPC; with tls:// or grpcs:// the same over TLS', () => {
     for (const text of ['127.0.0.1:8080', 'validator.example:1', '[::1]:8080']) {
-      for (const [address, type] of [
-        [text, JsonTcpClient],
-        [`grpc://${text}`, GrpcClient],
+      for (const [scheme, type] of [
+        ['', JsonTcpClient],
+        ['tls://', JsonTcpClient],
+        ['grpc://', GrpcClient],
+        ['grpcs://', GrpcClient],
       ] as const) {
-        const client = connectTo(address);
+        const client = connectTo(scheme + text);
         expect(client).to.be.an.instanceOf(type);
-        client?.close();
+        client.close();
       }
     }
   });
@@ -229,14 +233,23 @@ describe('An address', () => {
     '',
     'localhost',
     '127.0.0.1:0',
+    'tls://127.0.0.1:0',
     '127.0.0.1:65536',
     'http://localhost:1',
+    'https://localhost:1',
+    'ssl://localhost:1',
+    'TLS://localhost:1',
+    'tls://grpc://localhost:1',
+    'tcp://localhost:1',
     'grpc://',
+    'grpcs://',
     'grpc://:1',
     '::1:80',
   ]) {
-    it(`is not "${text}"`, () => {
-      expect(() => connectTo(text)).to.throw(TypeError, 'is not an address');
+    it(`is not "${text}": the error names the four forms`, () => {
+      const forms =
+        /is not an address: write host:port or tls:\/\/host:port .* grpc:\/\/host:port or grpcs:\/\/host:port/;
+      expect(() => connectTo(text)).to.throw(TypeError, forms);
     });
   }
 });

@@ -79,7 +79,6 @@ describe('The gRPC client', () => {
     [status.INTERNAL, 'BAD_ANSWER', false],
     [status.UNKNOWN, 'BAD_ANSWER', false],
     [status.UNIMPLEMENTED, 'BAD_ANSWER', false],
-    [status.UNAUTHENTICATED, 'BAD_ANSWER', false],
     [status.ABORTED, 'BAD_ANSWER', false],
   ] as const) {
     const streams = goesOn ? 'streams go on' : 'so do streams';
@@ -96,6 +95,7 @@ describe('The gRPC client', () => {
   for (const [code, reason, goesOn] of [
     [status.INVALID_ARGUMENT, 'MALFORMED', false],
     [status.NOT_FOUND, 'NOT_FOUND', false],
+    [status.UNAUTHENTICATED, 'UNAUTHENTICATED', false],
     [status.RESOURCE_EXHAUSTED, 'OVERLOADED', true],
   ] as const) {
     const streams = goesOn ? 'streams go on' : 'so do streams';
