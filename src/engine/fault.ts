@@ -11,8 +11,10 @@ export type FaultReason =
   | 'LIMIT_EXCEEDED'
   /** What was asked for does not exist. */
   | 'NOT_FOUND'
-  /** Too much is waiting to be judged, or watched; later it may be taken. */
+  /** Too much is waiting to be judged, or watched, or comes from there; later it may be taken. */
   | 'OVERLOADED'
+  /** The caller has not shown that it may ask this: its API key or certificate is missing, or another's. */
+  | 'UNAUTHENTICATED'
   /** The validator is stopping, or its store has failed; another one, or this one later, may take it. */
   | 'UNAVAILABLE'
   /** The caller gave up before it was judged. */
@@ -30,6 +32,8 @@ export class Fault extends Error {
     message: string,
     /** The field that is wrong, as protobuf names it: `block.transactions`. */
     readonly field = '',
+    /** How long a caller does well to wait before it asks again, milliseconds; undefined where nothing better is known than a second. */
+    readonly retryMs?: number,
   ) {
     super(message);
   }
