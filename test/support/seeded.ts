@@ -16,7 +16,7 @@ export async function seeded(test: (choose: Choose) => Promise<void>): Promise<v
 }
 
 /** Mulberry32: good enough to choose with, and the same on every host. */
-function chooser(seed: number): Choose {
+export function chooser(seed: number): Choose {
   let state = seed >>> 0;
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0;
