@@ -8,6 +8,8 @@
  * | ask a validator, over either protocol | {@link connectTo}, a {@link Validator} |
  * | read the chain, watch blocks and rounds | {@link connectToGrpc}, a {@link GrpcClient} |
  *
+ * Addresses are `host:port` for JSON/TCP and `grpc://host:port` for gRPC; over TLS `tls://host:port` and `grpcs://host:port`, with {@link Credentials}.
+ *
  * Counts, times and whatever else may need 64 bits are `bigint`. Times are milliseconds since the Unix epoch on the validator's timescale, which
  * {@link RoundInfo} names. Hashes are `Buffer`s of 32 bytes.
  *
@@ -55,18 +57,30 @@ export {
   Timescale,
 } from '../gen/hourcoin/v1/validator_service.js';
 export { connectTo, connectToGrpc } from './client/connect.js';
+export type { Credentials } from './client/credentials.js';
 export { type ClientError, ConnectionError, type ConnectionReason } from './client/errors.js';
 export { GrpcClient } from './client/grpc.js';
 export { JsonTcpClient } from './client/json-tcp.js';
 export type { Watch } from './client/watch.js';
+export { StartError } from './doors.js';
 export { Fault, type FaultReason } from './engine/fault.js';
 export type { ChainParameters } from './engine/state.js';
 export type { MinerEvent, MinerObserver } from './miner/events.js';
 export type { MiningOptions } from './miner/miner.js';
 export { MinerClient, type MinerClientOptions, NoBlockError, type Submitted } from './miner-client.js';
+export type { Auth } from './server/admission.js';
+export type { TlsFiles } from './server/certificates.js';
 export type { Log } from './server/log.js';
 export { DamageError, type StoredChain, StoreError } from './store/store.js';
 export type { Observer, ValidatorEvent } from './validator/events.js';
-export type { BlockName, CallOptions, ChainValidator, Page, Validator, WatchOptions } from './validator/validator.js';
-export { type Listening, StartError, type ValidatorOptions, ValidatorServer } from './validator-server.js';
-export { type Address, parseAddress } from './wire/address.js';
+export type {
+  BlockName,
+  CallOptions,
+  ChainValidator,
+  Page,
+  SubmitOptions,
+  Validator,
+  WatchOptions,
+} from './validator/validator.js';
+export { type Listening, type ValidatorOptions, ValidatorServer } from './validator-server.js';
+export { type Address, type Endpoint, parseAddress, parseEndpoint } from './wire/address.js';

@@ -3,31 +3,28 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SubmitResult, Timescale } from '../gen/hourcoin/v1/validator_service.js';
-import { DEFAULT_DATA, DEFAULT_GRPC, DEFAULT_JSON_TCP } from './defaults.js';
+import { Timescale } from '../gen/hourcoin/v1/validator_service.js';
+import { DEFAULT_DATA } from './defaults.js';
+import { cannotListen, type DoorOptions, Doors, planDoors, StartError } from './doors.js';
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
-import { LIMITS } from './engine/limits.js';
 import type { ChainParameters } from './engine/state.js';
-import { GrpcServer } from './server/grpc.js';
-import { JsonTcpServer } from './server/json-tcp.js';
+import { type CommandServer, serveCommands } from './server/control.js';
 import type { Log } from './server/log.js';
 import { damaged, reason, unusable } from './store/folder.js';
 import { LmdbStore } from './store/lmdb.js';
 import { DamageError, type Store, type StoredChain, StoreError } from './store/store.js';
 import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
 import type { Observer, ValidatorEvent } from './validator/events.js';
+import { Keys } from './validator/keys.js';
 import { ValidatorNode } from './validator/node.js';
 import type { ChainValidator } from './validator/validator.js';
-import { type Address, formatAddress, parseAddress } from './wire/address.js';
+import { logEvent } from './validator-log.js';
+import type { Address, Endpoint } from './wire/address.js';
 import { TIMESCALE_NAMES } from './wire/answers.js';
 
 /** How a validator is run. What is not given has the default that is named. */
-export interface ValidatorOptions {
-  /** Where JSON/TCP is served, HOST:PORT; port 0 for any free one. 127.0.0.1:8080. */
-  readonly address?: string | undefined;
-  /** Where gRPC is served, HOST:PORT, or `off`. 127.0.0.1:50051. */
-  readonly grpc?: string | undefined;
+export interface ValidatorOptions extends DoorOptions {
   /** What a block's hash must meet, 1 to 2^128 − 1. The data folder's, or 0x and 30 F in a new one. */
   readonly difficulty?: bigint | undefined;
   /** How time is counted, `tai` or `utc`. The data folder's, or `tai` in a new one. */
@@ -44,18 +41,14 @@ export interface ValidatorOptions {
   readonly onEvent?: Observer | undefined;
 }
 
-/** Where a validator listens. */
+/** Where a validator listens, with its real ports. */
 export interface Listening {
-  /** JSON/TCP, with its real port. */
+  /** The address of JSON/TCP. */
   readonly jsonTcp: Address;
-  /** gRPC, with its real port; undefined where it is off. */
+  /** The address of gRPC; undefined where it is off. */
   readonly grpc: Address | undefined;
-}
-
-/** A validator cannot start as it is told to: the message says why, and what to do. */
-export class StartError extends Error {
-  /** Always this. */
-  override readonly name = 'StartError';
+  /** The further addresses, in the order in which they were given. */
+  readonly listen: readonly Endpoint[];
 }
 
 /** A clock that stands at most this long before the stored time is waited for, milliseconds. */
@@ -97,8 +90,8 @@ export class ValidatorServer {
   private reportFailure: (error: unknown) => void = () => {};
   private store: Store | undefined;
   private node: ValidatorNode | undefined;
-  private jsonTcp: JsonTcpServer | undefined;
-  private grpc: GrpcServer | undefined;
+  private doors: Doors | undefined;
+  private commands: CommandServer | undefined;
   private settled: StoredChain | undefined;
 
   /** Opens nothing yet. Throws a RangeError where the difficulty or the clock's speed is not one. */
@@ -167,22 +160,22 @@ export class ValidatorServer {
    */
   async start(signal?: AbortSignal): Promise<Listening> {
     if (this.store !== undefined) throw new StartError('the validator has been started already');
-    const { address = DEFAULT_JSON_TCP, grpc = DEFAULT_GRPC } = this.options;
-    const jsonTcpAddress = readAddress(address);
-    const grpcAddress = grpc === 'off' ? undefined : readAddress(grpc);
+    const plan = planDoors(this.options, this.log);
     try {
       const store = LmdbStore.open(this.folder);
       this.store = store;
-      if (store.stored === undefined) await mustBeFree(jsonTcpAddress, grpcAddress);
+      if (store.stored === undefined) await mustBeFree(plan.endpoints);
+      const keys = new Keys(store);
       this.settled = await this.settle(store);
       const clock = await this.clockFor(this.settled, signal);
-      const node = new ValidatorNode(store, clock, (event) => this.tell(event));
+      const node = new ValidatorNode(store, clock, (event) => this.tell(event), plan.limits);
       this.node = node;
-      this.jsonTcp = new JsonTcpServer(node, this.log);
-      const jsonTcp = await this.jsonTcp.listen(jsonTcpAddress).catch((error) => cannotListen(jsonTcpAddress, error));
-      if (grpcAddress === undefined) return { jsonTcp, grpc: undefined };
-      this.grpc = new GrpcServer(node, this.log);
-      return { jsonTcp, grpc: await this.grpc.listen(grpcAddress).catch((error) => cannotListen(grpcAddress, error)) };
+      this.doors = new Doors(plan, this.options, node, keys, this.log);
+      const opened = await this.doors.open();
+      this.commands = await this.takeCommands(keys);
+      const [jsonTcp] = opened;
+      const grpc = this.options.grpc === 'off' ? undefined : opened[1];
+      return { jsonTcp: jsonTcp as Address, grpc, listen: opened.slice(grpc === undefined ? 1 : 2) };
     } catch (error) {
       await this.stop();
       throw error instanceof DamageError ? damaged(this.folder, error.message) : error;
@@ -191,12 +184,25 @@ export class ValidatorServer {
 
   /** Stops taking, answers what was taken, ends streams and connections, closes the data folder: within five seconds. */
   async stop(): Promise<void> {
-    this.jsonTcp?.stopTaking();
-    this.grpc?.stopTaking();
+    this.commands?.close();
+    this.doors?.stopTaking();
     await this.node?.stop();
-    await Promise.all([this.jsonTcp?.close(GRACE_MS), this.grpc?.close(GRACE_MS)]);
+    await this.doors?.close(GRACE_MS);
     await this.store?.close();
     this.store = undefined;
+  }
+
+  /** The door for `hourcoin key`, in the data folder. Without it keys can still be changed while the validator is stopped. */
+  private async takeCommands(keys: Keys): Promise<CommandServer | undefined> {
+    const commands = {
+      'add-key': (minerId: string) => keys.add(minerId),
+      'list-keys': () => keys.list(),
+      'revoke-key': (id: string) => keys.revoke(id),
+    };
+    return serveCommands(this.folder, commands).catch((error: Error) => {
+      this.log.warn(`Keys cannot be changed while the validator runs: ${error.message}`);
+      return undefined;
+    });
   }
 
   /** What the folder holds, or begins. Asking for something else than what it holds is an error. */
@@ -267,21 +273,16 @@ export class ValidatorServer {
   }
 }
 
-function readAddress(text: string): Address {
-  const address = parseAddress(text);
-  if (address === undefined) throw new StartError(`${text} is not an address: write HOST:PORT`);
-  return address;
-}
-
 /** A chain is not begun where its validator could not listen: what it was to be would be remembered. */
-async function mustBeFree(...addresses: readonly (Address | undefined)[]): Promise<void> {
+async function mustBeFree(endpoints: readonly Endpoint[]): Promise<void> {
   const probes = [];
   try {
     // Held until all are there: two that are the same are not free.
-    for (const address of addresses) {
-      if (address === undefined) continue;
+    for (const { host, port, ...rest } of endpoints) {
       const probe = createServer();
-      await once(probe.listen(address), 'listening').catch((error) => cannotListen(address, error));
+      await once(probe.listen({ host, port }), 'listening').catch((error) =>
+        cannotListen({ host, port, ...rest }, error),
+      );
       probes.push(probe);
     }
   } finally {
@@ -289,49 +290,6 @@ async function mustBeFree(...addresses: readonly (Address | undefined)[]): Promi
   }
 }
 
-function cannotListen(address: Address, error: Error): never {
-  const shown = formatAddress(address);
-  if (error.message.includes('EADDRINUSE')) {
-    throw new StartError(
-      `Address already in use: ${shown}: stop what uses it, or choose another address (port 0: any free one)`,
-    );
-  }
-  throw new StartError(`cannot listen on ${shown}: ${error.message}`);
-}
-
 function seconds(ms: bigint): string {
   return `${Number(ms) / 1_000} s`;
-}
-
-/** A miner id for a log: over JSON/TCP whoever only asks may have one of any length. */
-function short(minerId: string): string {
-  return minerId.length > LIMITS.minerIdBytes ? `${minerId.slice(0, LIMITS.minerIdBytes)}…` : minerId;
-}
-
-/** What the log says of an event: texts as the network guide has them. */
-function logEvent(event: ValidatorEvent, log: Log): void {
-  switch (event.type) {
-    case 'request': {
-      const what = event.call === 'GetRoundInfo' ? 'requested round info' : 'checked lockout';
-      return log.debug(`Miner '${short(event.minerId)}' ${what}`);
-    }
-    case 'submission':
-      return log.debug(`Miner '${short(event.minerId)}' submitting block #${event.index}`);
-    case 'verdict':
-      if (event.verdict.result !== SubmitResult.ACCEPTED)
-        log.debug(`✗ Block REJECTED from miner '${short(event.minerId)}': ${event.verdict.message}`);
-      return;
-    case 'block':
-      log.info(`✓ Block ACCEPTED from miner '${event.accepted.minerId}'`);
-      log.info('  Miner entered 1-hour lockout');
-      return log.info(`  Blockchain now has ${event.height} blocks`);
-    case 'round':
-      return log.info(`Round ${event.number} has begun`);
-    case 'clock-behind':
-      return log.warn(
-        `The system's clock has gone back ${seconds(event.by)}: time stands still until it has caught up`,
-      );
-    case 'failure':
-      return log.error(`The data could not be written or read: ${event.error}`);
-  }
 }

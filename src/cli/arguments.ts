@@ -1,12 +1,13 @@
 /** Reading arguments: each throws what commander shows as one line, with exit code 2. */
 
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { InvalidArgumentError, Option } from 'commander';
 import { MAX_U32 } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { LIMITS } from '../engine/limits.js';
 import { MOST_THREADS } from '../miner/effort.js';
-import { parseAddress } from '../wire/address.js';
+import { ENDPOINT_FORMS, parseAddress, parseEndpoint, parseNetwork } from '../wire/address.js';
 
 /** What may be logged, the most first. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
@@ -25,17 +26,38 @@ export function listenAddress(text: string): string {
   return text;
 }
 
+/** Further addresses to listen at. */
+export function listenEndpoints(text: string, before: readonly string[] = []): string[] {
+  for (const one of text.split(',')) {
+    if (parseEndpoint(one) === undefined) {
+      throw new InvalidArgumentError('Write host:port, tls://host:port, grpc://host:port or grpcs://host:port.');
+    }
+  }
+  return list(text, before);
+}
+
+/** Addresses and networks. */
+export function networks(text: string, before: readonly string[] = []): string[] {
+  for (const one of text.split(',')) {
+    if (parseNetwork(one) === undefined) throw new InvalidArgumentError('Write 10.1.2.3 or 10.0.0.0/8.');
+  }
+  return list(text, before);
+}
+
+/** Several texts: given one by one, or with commas between. */
+function list(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(',')];
+}
+
 /** HOST:PORT or `off`. */
 export function listenAddressOrOff(text: string): string {
   return text === 'off' ? text : listenAddress(text);
 }
 
-/** Where a validator is: `host:port`, or `grpc://host:port`. */
+/** Where a validator is, on either wire, with TLS or without. */
 export function validatorAddress(text: string): string {
-  const address = parseAddress(text.replace(/^grpc:\/\//, ''));
-  if (address === undefined || address.port === 0) {
-    throw new InvalidArgumentError('Write host:port for JSON/TCP or grpc://host:port for gRPC.');
-  }
+  const endpoint = parseEndpoint(text);
+  if (endpoint === undefined || endpoint.port === 0) throw new InvalidArgumentError(`Write ${ENDPOINT_FORMS}.`);
   return text;
 }
 
@@ -46,8 +68,24 @@ export function validatorAddresses(text: string, before: readonly string[] = [])
 
 /** Where a validator is, on gRPC. */
 export function grpcAddress(text: string): string {
-  if (!text.startsWith('grpc://')) throw new InvalidArgumentError('This needs gRPC: write grpc://host:port.');
+  if (!/^grpcs?:\/\//.test(text)) {
+    throw new InvalidArgumentError('This needs gRPC: write grpc://host:port or grpcs://host:port.');
+  }
   return validatorAddress(text);
+}
+
+/** Names and addresses of a host, for its certificate. */
+export function hosts(text: string, before: readonly string[] = []): string[] {
+  const isName = /^(\*\.)?[\w-]{1,63}(\.[\w-]{1,63})*$/.test(text) && text.length <= 253;
+  if (!isName && (isIP(text) === 0 || text.includes('%'))) {
+    throw new InvalidArgumentError('Write a name or an address, without a port.');
+  }
+  return [...before, text];
+}
+
+/** Several miner ids. */
+export function names(text: string, before: readonly string[] = []): string[] {
+  return [...before, name(text)];
 }
 
 /** A difficulty. */
@@ -70,6 +108,9 @@ export function folder(text: string): string {
   if (text === '') throw new InvalidArgumentError('Write a path.');
   return text;
 }
+
+/** A file's path. */
+export const file = folder;
 
 /** A whole number within bounds. */
 export function integer(least: number, most: number): (text: string) => number {

@@ -1,14 +1,20 @@
 /** A client's connection on JSON/TCP: frames in, answers out in their order, within its limits and its turns. */
 
 import type { Socket } from 'node:net';
-import { LIMITS } from '../engine/limits.js';
+import { LIMITS, type OperatorLimits } from '../engine/limits.js';
 import { errorToJson } from '../wire/answers.js';
 import { type BadFrame, FrameReader, frames } from '../wire/frames.js';
+import type { Auth } from './admission.js';
+import type { Caller } from './caller.js';
+import type { Turns } from './turns.js';
 
 /** Whom connections belong to. */
 export interface Host {
-  /** Answers a frame; undefined closes the connection instead. */
-  answer(bytes: Buffer, from: Connection): Promise<string | undefined>;
+  readonly limits: OperatorLimits;
+  /** For long frames, of all connections. */
+  readonly turns: Turns;
+  /** Answers a frame; undefined closes the connection instead. A number: it comes too soon, and is to be given again after so many milliseconds. */
+  answer(bytes: Buffer, from: Connection): Promise<string | undefined> | number;
   /** Hears of a defect, which costs one connection. */
   defect(error: unknown): void;
   /** Counts bytes that have arrived and not been taken: so many more, or fewer. */
@@ -49,10 +55,19 @@ export class Connection {
   private turnRequests = 0;
   private turnBytes = 0;
   private nextTurn: NodeJS.Immediate | undefined;
+  /** Whether a long frame waits for its turn, or has it. */
+  private longTurn: 'none' | 'asked' | 'now' = 'none';
+  /** Until when nothing more is read. */
+  private resting: NodeJS.Timeout | undefined;
+  /** As what the next request has been counted: it has waited for that. */
+  counted: 'nothing' | 'request' | 'in its name' = 'nothing';
 
   constructor(
     private readonly socket: Socket,
     private readonly host: Host,
+    readonly caller: Caller,
+    /** Who has to show a key here. */
+    readonly auth: Auth,
   ) {
     socket.on('close', () => {
       this.giveUp();
@@ -95,16 +110,18 @@ export class Connection {
     this.socket.destroy();
   }
 
-  /** Looks whether it is silent: closes it where nothing came or went at so many looks in a row. */
+  /** Looks whether it is silent: closes it where nothing came or went at so many looks in a row, and it waits for nothing of ours. */
   look(patience: number): void {
-    if (++this.looks > patience) this.destroy();
+    if (this.waiting > 0 || this.resting !== undefined) this.looks = 0;
+    else if (++this.looks > patience) this.destroy();
   }
 
   /** Looks at the frames that have arrived, as long as the client reads its answers, some each turn of the event loop. */
   private readFrames(): void {
     let taken = false;
     while (!this.done && this.nextTurn === undefined) {
-      if (this.waiting >= LIMITS.pipelinedRequests || this.socket.writableLength > LIMITS.unreadAnswerBytes) {
+      const { maxInFlight, maxUnread } = this.host.limits;
+      if (this.waiting >= maxInFlight || this.socket.writableLength > maxUnread || this.resting !== undefined) {
         this.socket.pause();
         break;
       }
@@ -118,6 +135,12 @@ export class Connection {
         });
         break;
       }
+      if (this.frames.wholeLength > LIMITS.turnBytes && this.longTurn !== 'now') {
+        this.socket.pause();
+        this.askForTurn();
+        break;
+      }
+      this.longTurn = 'none';
       const next = this.frames.next();
       if (next === undefined) {
         if (this.ended) this.finish();
@@ -131,6 +154,16 @@ export class Connection {
     this.countUnfinished(taken);
   }
 
+  /** A long frame is looked at in a turn that no other has. */
+  private askForTurn(): void {
+    if (this.longTurn !== 'none') return;
+    this.longTurn = 'asked';
+    void this.host.turns.next().then(() => {
+      this.longTurn = 'now';
+      this.readFrames();
+    });
+  }
+
   private beginTurn(): void {
     this.turnRequests = 0;
     this.turnBytes = 0;
@@ -139,14 +172,25 @@ export class Connection {
   private take(bytes: Buffer): void {
     this.turnRequests++;
     this.turnBytes += bytes.length;
+    const answer = this.host.answer(bytes, this);
+    if (typeof answer === 'number') return this.rest(bytes, answer);
     const slot = this.queue(undefined);
-    this.host.answer(bytes, this).then(
+    answer.then(
       (text) => this.fill(slot, text ?? CLOSE),
       (error: unknown) => {
         this.host.defect(error);
         this.fill(slot, CLOSE);
       },
     );
+  }
+
+  /** It asks too fast: nothing more is read for so long, and what it has sent meanwhile waits in the kernel. */
+  private rest(bytes: Buffer, ms: number): void {
+    this.frames.putBack(bytes);
+    this.resting = setTimeout(() => {
+      this.resting = undefined;
+      this.readFrames();
+    }, ms).unref();
   }
 
   private refuse(bad: BadFrame): void {
@@ -232,7 +276,7 @@ export class Connection {
       clearTimeout(this.frameTimer);
       this.frameTimer = undefined;
     }
-    if (dripping) this.frameTimer ??= setTimeout(() => this.destroy(), LIMITS.frameMs).unref();
+    if (dripping) this.frameTimer ??= setTimeout(() => this.destroy(), this.host.limits.frameTimeout).unref();
     this.host.hold(change);
   }
 
@@ -241,6 +285,7 @@ export class Connection {
     this.done = true;
     this.forget();
     clearTimeout(this.frameTimer);
+    clearTimeout(this.resting);
     this.host.hold(-this.unfinishedBytes);
     this.unfinishedBytes = 0;
   }

@@ -1,25 +1,27 @@
 /** Serves a validator on JSON/TCP (spec, sections 1, 2, 7 and 8): frames in any pieces, answers in order, one write each. */
 
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { Validator } from '../validator/validator.js';
-import { type Address, formatAddress } from '../wire/address.js';
 import {
   blockchainInfoToJson,
   blockResultToJson,
   errorToJson,
   lockoutStatusToJson,
   notTakenToJson,
+  refusedToJson,
   roundInfoToJson,
 } from '../wire/answers.js';
 import { checkSubmission } from '../wire/checks.js';
 import { type Request, requestFromJson } from '../wire/requests.js';
+import type { Admission, Auth } from './admission.js';
+import type { Caller } from './caller.js';
 import { Connection, type Host } from './connection.js';
-import { listen } from './listen.js';
 import type { Log } from './log.js';
 import { giveMemoryBack } from './memory.js';
+import { Turns } from './turns.js';
 
 /** How long a read that found the validator overloaded waits before it asks again, at first and at most, milliseconds. */
 const SLOW_DOWN_MS = { first: 50, most: 1_000 };
@@ -30,66 +32,70 @@ const LOOK_MS = 10_000;
 /** When so many have left, the memory that they took is given back. */
 const CROWD = 1_000;
 
+/** GetBlockchainInfo is asked in nobody's name. */
+const NOBODY = { minerId: undefined, apiKey: undefined };
+
 export class JsonTcpServer {
-  private readonly server: Server;
   private readonly connections = new Set<Connection>();
   /** Bytes that have arrived and not been taken, over all connections: frames that are not whole, or wait for their turn. */
   private unfinished = 0;
   /** The most connections there were since memory was given back. */
   private most = 0;
-  private looks: NodeJS.Timeout | undefined;
-  /** Resolves when it takes no more connections and all of them are gone. */
-  private readonly closed: Promise<void>;
+  private readonly lookMs: number;
+  private readonly looks: NodeJS.Timeout;
+  /** Hears that the last connection is gone. */
+  private onEmpty = (): void => {};
   /** What connections see of this server. */
-  private readonly host: Host = {
-    answer: (bytes, from) => this.answer(bytes, from),
-    defect: (error) => this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`),
-    hold: (change) => this.hold(change),
-    left: (connection) => this.connections.delete(connection),
-  };
+  private readonly host: Host;
 
   constructor(
     private readonly validator: Validator,
+    private readonly admission: Admission,
     private readonly log: Log,
   ) {
-    // Half-open: a client that has shut its side down still gets its answers.
-    this.server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.accept(socket));
-    this.closed = new Promise((resolve) => this.server.once('close', resolve));
+    const { limits } = admission;
+    this.host = {
+      limits,
+      turns: new Turns(),
+      answer: (bytes, from) => this.answer(bytes, from),
+      defect: (error) => this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`),
+      hold: (change) => this.hold(change),
+      left: (connection) => this.leave(connection),
+    };
+    this.lookMs = Math.min(LOOK_MS, limits.idleTimeout);
+    this.looks = setInterval(() => this.look(), this.lookMs).unref();
   }
 
-  /** Listens, and says where. */
-  async listen(address: Address): Promise<Address> {
-    const listening = await listen(this.server, address, this.log);
-    this.looks = setInterval(() => this.look(), LOOK_MS).unref();
-    return listening;
+  /** Speaks JSON/TCP with a client. `auth`: who has to show a key there. */
+  accept(socket: Socket, caller: Caller, auth: Auth): void {
+    this.connections.add(new Connection(socket, this.host, caller, auth));
+    this.most = Math.max(this.most, this.connections.size);
   }
 
-  /** Takes no more connections and no more requests; those that were taken are still answered. */
+  /** Takes no more requests; those that were taken are still answered. */
   stopTaking(): void {
-    this.server.close();
     for (const connection of this.connections) connection.stopTaking();
   }
 
   /** Closes every connection once what was taken is answered, at the latest after some milliseconds. */
   async close(graceMs: number): Promise<void> {
     this.stopTaking();
-    await Promise.race([this.closed, sleep(graceMs, undefined, { ref: false })]);
+    const empty = new Promise<void>((resolve) => {
+      this.onEmpty = resolve;
+    });
+    if (this.connections.size > 0) await Promise.race([empty, sleep(graceMs, undefined, { ref: false })]);
     for (const connection of this.connections) connection.destroy();
     clearInterval(this.looks);
   }
 
-  private accept(socket: Socket): void {
-    const { remoteAddress, remotePort } = socket;
-    // Gone before it was looked at.
-    if (remoteAddress === undefined || remotePort === undefined) return void socket.destroy();
-    this.log.debug(`New connection from: ${formatAddress({ host: remoteAddress, port: remotePort })}`);
-    this.connections.add(new Connection(socket, this.host));
-    this.most = Math.max(this.most, this.connections.size);
+  private leave(connection: Connection): void {
+    this.connections.delete(connection);
+    if (this.connections.size === 0) this.onEmpty();
   }
 
   /** Closes who has been silent for too long. Gives memory back once a crowd has left. */
   private look(): void {
-    for (const connection of this.connections) connection.look(LIMITS.idleMs / LOOK_MS);
+    for (const connection of this.connections) connection.look(this.admission.limits.idleTimeout / this.lookMs);
     if (this.most - this.connections.size < CROWD) return;
     this.most = this.connections.size;
     void giveMemoryBack();
@@ -105,16 +111,44 @@ export class JsonTcpServer {
     greediest?.destroy();
   }
 
-  /** Answers a frame; undefined closes the connection instead. */
-  private async answer(bytes: Buffer, from: Connection): Promise<string | undefined> {
+  /**
+   * Answers a frame; undefined closes the connection instead. A number: it comes too soon, and is to be given again after so many milliseconds.
+   * Until then its bytes are all that is kept of it.
+   */
+  private answer(bytes: Buffer, from: Connection): Promise<string | undefined> | number {
+    const { caller, auth, counted } = from;
+    const isLimited = this.admission.isLimited(caller);
+    from.counted = 'nothing';
+    if (isLimited && counted === 'nothing') {
+      const wait = this.admission.delay(caller);
+      if (wait > 0) return waiting(from, 'request', wait);
+    }
     let request: Request;
     try {
       request = requestFromJson(bytes);
     } catch (error) {
-      if (error instanceof Fault) return errorToJson(error.message);
-      throw error;
+      if (error instanceof Fault) return Promise.resolve(errorToJson(error.message));
+      return Promise.reject(error);
     }
-    if (request.call === 'SubmitBlock') return this.submit(request);
+    const { minerId, apiKey: token } = request.call === 'GetBlockchainInfo' ? NOBODY : request;
+    try {
+      this.admission.admit(caller, auth, { minerId, isSubmission: request.call === 'SubmitBlock', token });
+    } catch (error) {
+      if (error instanceof Fault) return Promise.resolve(refusedToJson(request.call, error.message));
+      return Promise.reject(error);
+    }
+    if (isLimited && minerId !== undefined && counted !== 'in its name') {
+      const wait = this.admission.delay(caller, minerId);
+      if (wait > 0) return waiting(from, 'in its name', wait);
+    }
+    if (request.call === 'SubmitBlock') return this.submit(request, isLimited ? caller.network : undefined);
+    return this.read(request, from);
+  }
+
+  private async read(
+    request: Exclude<Request, { call: 'SubmitBlock' }>,
+    from: Connection,
+  ): Promise<string | undefined> {
     for (let wait = SLOW_DOWN_MS.first; ; wait = Math.min(2 * wait, SLOW_DOWN_MS.most)) {
       try {
         // Right here, and not in a method of its own: these are asked all day, and every promise more is felt.
@@ -136,14 +170,23 @@ export class JsonTcpServer {
     }
   }
 
-  private async submit({ minerId, block }: Extract<Request, { call: 'SubmitBlock' }>): Promise<string> {
+  private async submit(
+    { minerId, block }: Extract<Request, { call: 'SubmitBlock' }>,
+    network: string | undefined,
+  ): Promise<string> {
     try {
       checkSubmission(minerId, block);
-      return blockResultToJson(await this.validator.submitBlock(minerId, block));
+      return blockResultToJson(await this.validator.submitBlock(minerId, block, { network }));
     } catch (error) {
       // An Error here would drive a deployed miner into a hot loop (spec, section 7).
       if (error instanceof Fault) return notTakenToJson(error.message);
       throw error;
     }
   }
+}
+
+/** How long a request has to wait, which is not counted again then. */
+function waiting(from: Connection, counted: Connection['counted'], ms: number): number {
+  from.counted = counted;
+  return ms;
 }

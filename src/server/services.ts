@@ -16,29 +16,39 @@ export function validatorService(validator: ChainValidator): Method[] {
     method(
       fullName,
       methods.getRoundInfo,
-      (request) => validator.getRoundInfo(read.getRoundInfoFromProto(request)),
+      (request, call) => {
+        const minerId = read.getRoundInfoFromProto(request);
+        call.admit(minerId);
+        return validator.getRoundInfo(minerId);
+      },
       once((roundInfo) => bytes(service.GetRoundInfoResponse.encode({ roundInfo }))),
     ),
     method(
       fullName,
       methods.submitBlock,
-      (request, { signal }) => {
+      (request, call) => {
         const { minerId, block } = read.submitBlockFromProto(request);
-        return validator.submitBlock(minerId, block, { signal });
+        const network = call.admit(minerId, true);
+        return validator.submitBlock(minerId, block, { signal: call.signal, network });
       },
       (verdict) => bytes(service.SubmitBlockResponse.encode(verdict)),
     ),
     method(
       fullName,
       methods.checkLockout,
-      (request) => validator.checkLockout(read.checkLockoutFromProto(request)),
+      (request, call) => {
+        const minerId = read.checkLockoutFromProto(request);
+        call.admit(minerId);
+        return validator.checkLockout(minerId);
+      },
       (status) => bytes(service.CheckLockoutResponse.encode(status)),
     ),
     method(
       fullName,
       methods.getBlockchainInfo,
-      (request) => {
+      (request, call) => {
         read.getBlockchainInfoFromProto(request);
+        call.admit();
         return validator.getBlockchainInfo();
       },
       once((info) => bytes(service.GetBlockchainInfoResponse.encode(info))),
@@ -46,7 +56,11 @@ export function validatorService(validator: ChainValidator): Method[] {
     method(
       fullName,
       methods.watchRounds,
-      (request, { signal }) => validator.watchRounds(read.watchRoundsFromProto(request), { signal }),
+      (request, call) => {
+        const minerId = read.watchRoundsFromProto(request);
+        call.admit(minerId);
+        return validator.watchRounds(minerId, { signal: call.signal });
+      },
       once((roundInfo) => bytes(service.WatchRoundsResponse.encode({ roundInfo }))),
     ),
   ];
@@ -56,43 +70,70 @@ export function validatorService(validator: ChainValidator): Method[] {
 export function chainService(validator: ChainValidator): Method[] {
   const { fullName, methods } = chain.ChainServiceDefinition;
   return [
-    method(
-      fullName,
-      methods.getBlock,
-      (request) => validator.getBlock(read.getBlockFromProto(request)),
-      (block) => bytes(chain.GetBlockResponse.encode({ block })),
+    heavy(
+      method(
+        fullName,
+        methods.getBlock,
+        (request, call) => {
+          const name = read.getBlockFromProto(request);
+          call.admit();
+          return validator.getBlock(name);
+        },
+        (block) => bytes(chain.GetBlockResponse.encode({ block })),
+      ),
     ),
-    method(
-      fullName,
-      methods.listBlocks,
-      (request) => {
-        const { fromIndex, ...page } = read.listBlocksFromProto(request);
-        return validator.listBlocks(fromIndex, page);
-      },
-      (page) => bytes(chain.ListBlocksResponse.encode(page)),
+    heavy(
+      method(
+        fullName,
+        methods.listBlocks,
+        (request, call) => {
+          const { fromIndex, ...page } = read.listBlocksFromProto(request);
+          call.admit();
+          return validator.listBlocks(fromIndex, page);
+        },
+        (page) => bytes(chain.ListBlocksResponse.encode(page)),
+      ),
     ),
-    method(
-      fullName,
-      methods.watchBlocks,
-      (request, { signal }) => validator.watchBlocks(read.watchBlocksFromProto(request), { signal }),
-      once((block: AcceptedBlock) => bytes(chain.WatchBlocksResponse.encode({ block }))),
+    heavy(
+      method(
+        fullName,
+        methods.watchBlocks,
+        (request, call) => {
+          const fromIndex = read.watchBlocksFromProto(request);
+          call.admit();
+          return validator.watchBlocks(fromIndex, { signal: call.signal });
+        },
+        once((block: AcceptedBlock) => bytes(chain.WatchBlocksResponse.encode({ block }))),
+      ),
     ),
-    method(
-      fullName,
-      methods.getAddress,
-      (request) => {
-        const { address, ...page } = read.getAddressFromProto(request);
-        return validator.getAddress(address, page);
-      },
-      (page) => bytes(chain.GetAddressResponse.encode(page)),
+    heavy(
+      method(
+        fullName,
+        methods.getAddress,
+        (request, call) => {
+          const { address, ...page } = read.getAddressFromProto(request);
+          call.admit();
+          return validator.getAddress(address, page);
+        },
+        (page) => bytes(chain.GetAddressResponse.encode(page)),
+      ),
     ),
     method(
       fullName,
       methods.getMiner,
-      (request) => validator.getMiner(read.getMinerFromProto(request)),
+      (request, call) => {
+        const minerId = read.getMinerFromProto(request);
+        call.admit();
+        return validator.getMiner(minerId);
+      },
       (miner) => bytes(chain.GetMinerResponse.encode(miner)),
     ),
   ];
+}
+
+/** What shows blocks or outputs. */
+function heavy(method: Method): Method {
+  return { ...method, isHeavy: true };
 }
 
 /** A method whose request is taken as bytes: wire/protobuf.ts reads them, strictly, and a fault there gets its details. */

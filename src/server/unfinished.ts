@@ -19,9 +19,12 @@ export class UnfinishedRequests {
   /** Since when each has been arriving, in the order in which they began. */
   private readonly since = new Map<Unfinished, number>();
   private readonly timer = setInterval(() => {
-    this.expire(LIMITS.frameMs, 0);
+    this.expire(this.patience, 0);
     this.expire(FAIR_MS, LIMITS.unfinishedRequests);
   }, FAIR_MS).unref();
+
+  /** `patience`: how long a request may take to arrive, milliseconds. */
+  constructor(private readonly patience: number) {}
 
   /** A call's request begins to arrive; a stream's next one does, where one has just arrived. */
   begin(call: Unfinished): void {

@@ -1,6 +1,7 @@
 /** The durable store: LMDB in a data folder, one atomic and synced transaction a commit. records.ts says what lies in it. */
 
 import { type Database, open } from 'lmdb';
+import { LIMITS } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { type ChainParameters, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
 import { checkDataFile, checkRoom, damaged, hasData, lockFolder, reason, unusable } from './folder.js';
@@ -13,7 +14,10 @@ import {
   type OwnedOutput,
   type Store,
   type StoredChain,
+  type StoredKey,
   StoreError,
+  VISIT_MS,
+  type Visit,
 } from './store.js';
 import { putBlock, Writes } from './writes.js';
 
@@ -134,7 +138,7 @@ export class LmdbStore implements Store {
     return state;
   }
 
-  async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
+  async commit(changes: readonly Change[], stamp: bigint, visits: readonly Visit[] = []): Promise<void> {
     let { round, roundStart, height, outputs } = this.progress;
     let attempts: string[] = [];
     const writes = this.writes();
@@ -159,6 +163,11 @@ export class LmdbStore implements Store {
     // Numbered as they come, so that those of a commit lie together: under keys in no order each would cost a page.
     let number = this.attempts?.round === round ? this.attempts.count : this.countFrom(key('T', u64(round)));
     for (const minerId of attempts) writes.put(key('T', u64(round), u32(number++)), Buffer.from(minerId));
+    for (const visit of visits) writes.put(records.visitKey(visit), records.encodeVisit(visit));
+    // Where nobody is counted by network, nobody waits for this either.
+    if (visits.length > 0 || !changes.some(({ type }) => type === 'attempt')) {
+      this.sweep(writes, key('V'), anHourBefore(stamp));
+    }
     this.sweep(writes, key('T'), key('T', u64(round)));
     this.sweep(writes, key('L'), key('L', u64(stamp + 1n)));
     const progress = { stamp, round, roundStart, height, outputs };
@@ -227,6 +236,33 @@ export class LmdbStore implements Store {
     return this.countFrom(key(table));
   }
 
+  visits(): Visit[] {
+    const visit = (bytes: Buffer, recordKey: Buffer): Visit => records.decodeVisit(recordKey.readBigUInt64BE(1), bytes);
+    const newest = this.range(records.after(key('V')), anHourBefore(this.progress.stamp), visit, LIMITS.visits, true);
+    return [...newest].reverse();
+  }
+
+  keys(): StoredKey[] {
+    const stored = (bytes: Buffer, recordKey: Buffer): StoredKey => ({
+      hash: Buffer.from(recordKey.subarray(1)),
+      madeAt: bytes.readBigUInt64BE(0),
+      minerId: bytes.toString('utf8', 8),
+    });
+    return [...this.range(key('K'), records.after(key('K')), stored)];
+  }
+
+  async putKey({ hash, madeAt, minerId }: StoredKey): Promise<void> {
+    const writes = this.writes();
+    writes.put(key('K', hash), Buffer.concat([u64(madeAt), Buffer.from(minerId)]));
+    await writes.commit();
+  }
+
+  async removeKey(hash: Buffer): Promise<void> {
+    const writes = this.writes();
+    writes.remove(key('K', hash));
+    await writes.commit();
+  }
+
   async close(): Promise<void> {
     await this.database.close();
     this.unlock();
@@ -249,8 +285,9 @@ export class LmdbStore implements Store {
     return this.range(prefix, records.after(prefix), (text) => text.toString());
   }
 
-  private *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit?: number): Generator<T> {
-    for (const recordKey of this.database.getKeys(limit === undefined ? { start, end } : { start, end, limit })) {
+  private *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit?: number, reverse = false): Generator<T> {
+    const range = { start, end, reverse };
+    for (const recordKey of this.database.getKeys(limit === undefined ? range : { ...range, limit })) {
       yield this.read(recordKey, decode) as T;
     }
   }
@@ -270,6 +307,11 @@ export class LmdbStore implements Store {
     if (decoded === undefined) throw new DamageError(`record ${table} is missing`);
     return decoded;
   }
+}
+
+/** The first key of the visits that still count at a stamp. */
+function anHourBefore(stamp: bigint): Buffer {
+  return key('V', u64(stamp > VISIT_MS ? stamp - VISIT_MS + 1n : 0n));
 }
 
 /** Reads a payload: its bytes are lmdb's, and gone with the next read. A copy of every value would take as long as reading it. */

@@ -2,9 +2,19 @@
 
 import type { AcceptedBlock } from '../../gen/hourcoin/v1/block.js';
 import { exactUnits } from '../engine/exact.js';
+import { LIMITS } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { apply, type ChainParameters, type Change, initialState, type State } from '../engine/state.js';
-import type { Balance, MinerRecord, OwnedOutput, Store, StoredChain } from './store.js';
+import {
+  type Balance,
+  type MinerRecord,
+  type OwnedOutput,
+  type Store,
+  type StoredChain,
+  type StoredKey,
+  VISIT_MS,
+  type Visit,
+} from './store.js';
 
 interface OutputRecord extends OwnedOutput {
   readonly address: string;
@@ -18,6 +28,8 @@ export class MemoryStore implements Store {
   private readonly indexes = new Map<string, number>();
   private readonly outputs = new Map<string, OutputRecord>();
   private readonly miners = new Map<string, MinerRecord>();
+  private readonly visited: Visit[] = [];
+  private readonly minerKeys = new Map<string, StoredKey>();
 
   get stored(): StoredChain | undefined {
     return this.chain;
@@ -33,8 +45,9 @@ export class MemoryStore implements Store {
     return { ...rest, round: { ...round, attempts: new Set(round.attempts) }, lockouts: new Map(lockouts) };
   }
 
-  async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
+  async commit(changes: readonly Change[], stamp: bigint, visits: readonly Visit[] = []): Promise<void> {
     const state = this.begun();
+    this.visited.push(...visits);
     for (const change of changes) {
       apply(state, change);
       if (change.type !== 'block') continue;
@@ -90,6 +103,23 @@ export class MemoryStore implements Store {
 
   miner(minerId: string): MinerRecord {
     return this.miners.get(minerId) ?? { blockCount: 0n, lastBlockIndex: undefined };
+  }
+
+  visits(): Visit[] {
+    const stamp = this.chain?.stamp ?? 0n;
+    return this.visited.filter(({ at }) => at + VISIT_MS > stamp).slice(-LIMITS.visits);
+  }
+
+  keys(): StoredKey[] {
+    return [...this.minerKeys.values()];
+  }
+
+  async putKey(key: StoredKey): Promise<void> {
+    this.minerKeys.set(key.hash.toString('hex'), key);
+  }
+
+  async removeKey(hash: Buffer): Promise<void> {
+    this.minerKeys.delete(hash.toString('hex'));
   }
 
   async close(): Promise<void> {}

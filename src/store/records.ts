@@ -13,6 +13,8 @@
  *     M sha256(miner id)          blocks (u64), last one's index (u32)
  *     L end(u64) sha256(miner id)   lockout: miner id
  *     T round(u64) number(u32)    attempt, numbered as they came: miner id
+ *     V at(u64) sha256(network and miner id)  submission that was judged, of the last hour: accepted (u8), miner id's length (u16), miner id, network
+ *     K sha256(token)             key of a miner id: when it was made (u64), miner id
  */
 
 import type { Output } from '../../gen/hourcoin/v1/block.js';
@@ -22,10 +24,10 @@ import { contentHash, decodeContent, encodeContent } from '../engine/content.js'
 import { formatDifficulty, parseDifficulty } from '../engine/difficulty.js';
 import type { ChainParameters, StoredBlock } from '../engine/state.js';
 import { crc32 } from './crc32.js';
-import { type Balance, DamageError, type MinerRecord, type OwnedOutput } from './store.js';
+import { type Balance, DamageError, type MinerRecord, type OwnedOutput, type Visit } from './store.js';
 
 /** What the tables are called. */
-export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T';
+export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T' | 'V' | 'K';
 
 /** An output that no block has spent. */
 export const NOT_SPENT = 0xffff_ffff;
@@ -240,6 +242,24 @@ export function encodeBalance({ units, count }: Balance): Buffer {
 export function decodeBalance(bytes: Buffer): Balance {
   const zeros = bytes.readUInt32BE(8);
   return { count: bytes.readBigUInt64BE(0), units: BigInt(`0x${bytes.toString('hex', 12)}`) << BigInt(4 * zeros) };
+}
+
+/** Of two from one network in one name within a millisecond the later one is accepted: it says all. */
+export function visitKey({ at, network, minerId }: Visit): Buffer {
+  return key('V', u64(at), textKey(`${network} ${minerId}`));
+}
+
+export function encodeVisit({ accepted, minerId, network }: Visit): Buffer {
+  const head = Buffer.allocUnsafe(3);
+  head.writeUInt8(Number(accepted), 0);
+  head.writeUInt16BE(Buffer.byteLength(minerId), 1);
+  return Buffer.concat([head, Buffer.from(minerId), Buffer.from(network)]);
+}
+
+export function decodeVisit(at: bigint, bytes: Buffer): Visit {
+  const networkAt = 3 + bytes.readUInt16BE(1);
+  const accepted = bytes.readUInt8(0) !== 0;
+  return { at, accepted, minerId: bytes.toString('utf8', 3, networkAt), network: bytes.toString('utf8', networkAt) };
 }
 
 function writeU128(bytes: Buffer, value: bigint, at: number): void {

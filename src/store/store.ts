@@ -34,6 +34,26 @@ export interface MinerRecord {
   readonly lastBlockIndex: number | undefined;
 }
 
+/** What is kept of a miner id's key. */
+export interface StoredKey {
+  /** SHA-256 of the token: the token itself is kept nowhere. */
+  readonly hash: Buffer;
+  readonly minerId: string;
+  /** When it was made, milliseconds since the Unix epoch, UTC. */
+  readonly madeAt: bigint;
+}
+
+/** How long a visit counts, milliseconds of the chain's clock. */
+export const VISIT_MS = 3_600_000n;
+
+/** A submission that was judged, for what is counted by network. */
+export interface Visit {
+  readonly at: bigint;
+  readonly network: string;
+  readonly minerId: string;
+  readonly accepted: boolean;
+}
+
 /** A chain's store. Reads are synchronous and show committed changes only; a damaged record throws a DamageError. */
 export interface Store {
   /** What is there; undefined before `begin`. */
@@ -42,8 +62,10 @@ export interface Store {
   begin(parameters: ChainParameters, clockSpeed: number): Promise<void>;
   /** The state as the last commit left it. The chain must have begun. */
   loadState(): State;
-  /** Carries changes out, in order, in one atomic transaction with the last stamp. Resolves when they are durable. */
-  commit(changes: readonly Change[], stamp: bigint): Promise<void>;
+  /** Carries changes out, in order, in one atomic transaction with the last stamp and the visits. Resolves when they are durable. */
+  commit(changes: readonly Change[], stamp: bigint, visits?: readonly Visit[]): Promise<void>;
+  /** The visits of the hour before the last stamp, the oldest first: the newest where they are more than LIMITS.visits. */
+  visits(): Visit[];
   /** What is known of an output. */
   lookup(id: Buffer): OutputStatus;
   /** A block by its index. */
@@ -56,6 +78,12 @@ export interface Store {
   outputsOf(address: string, after: bigint | undefined, limit: number): OwnedOutput[];
   /** What is kept of a miner. */
   miner(minerId: string): MinerRecord;
+  /** Every key of a miner id. */
+  keys(): StoredKey[];
+  /** Keeps a key, durably. */
+  putKey(key: StoredKey): Promise<void>;
+  /** Forgets a key, durably. */
+  removeKey(hash: Buffer): Promise<void>;
   /** Closes it. */
   close(): Promise<void>;
 }

@@ -14,16 +14,17 @@ import type {
 } from '../../gen/hourcoin/v1/validator_service.js';
 import { blockchainInfo, lockoutStatus, roundInfo } from '../engine/answers.js';
 import { cancelled, Fault } from '../engine/fault.js';
-import { LIMITS } from '../engine/limits.js';
+import { DEFAULT_OPERATOR_LIMITS, LIMITS, type OperatorLimits } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { apply, type Change, lockoutRemaining, type State } from '../engine/state.js';
 import { passRounds, step } from '../engine/step.js';
-import type { Store } from '../store/store.js';
+import type { Store, Visit } from '../store/store.js';
 import type { Clock } from '../time/clock.js';
 import type { Observer } from './events.js';
 import { addressPage, blockPage, namedBlock, storedBlock } from './reads.js';
+import { Sources } from './sources.js';
 import { Streams } from './streams.js';
-import type { BlockName, CallOptions, ChainValidator, Page } from './validator.js';
+import type { BlockName, CallOptions, ChainValidator, Page, SubmitOptions } from './validator.js';
 
 /** How often the last stamp is stored while only reads are answered, milliseconds of real time. */
 const STAMP_EVERY_MS = 1_000;
@@ -60,6 +61,9 @@ export class ValidatorNode implements ChainValidator {
   private readonly batchOutputs = new Map<string, OutputStatus>();
   /** The round and the chain as they were told last, unless something has changed since. */
   private told: { round?: RoundInfo; chain?: GetBlockchainInfoResponse } = {};
+  private readonly sources: Sources;
+  /** What the batch in hand adds to them. */
+  private batchVisits: Visit[] = [];
   private readonly timers: NodeJS.Timeout[];
 
   /** Runs the chain of a store that has begun. The store stays the caller's to close, after `stop`. */
@@ -67,12 +71,14 @@ export class ValidatorNode implements ChainValidator {
     private readonly store: Store,
     private readonly clock: Clock,
     private readonly observe: Observer = () => {},
+    limits: OperatorLimits = DEFAULT_OPERATOR_LIMITS,
   ) {
     if (store.stored === undefined) throw new Error('the chain has not begun');
     this.lastStamp = store.stored.stamp;
     this.storedStamp = this.lastStamp;
     this.state = store.loadState();
     this.durableHeight = this.state.height;
+    this.sources = new Sources(limits, clock.speed, store.visits());
     this.streams = new Streams({
       isStopping: () => this.stopping,
       height: () => this.durableHeight,
@@ -93,10 +99,14 @@ export class ValidatorNode implements ChainValidator {
     return this.roundNow(options);
   }
 
-  submitBlock(minerId: string, block: Block, options?: CallOptions): Promise<SubmitBlockResponse> {
+  submitBlock(minerId: string, block: Block, options?: SubmitOptions): Promise<SubmitBlockResponse> {
     const weight = block.transactions.reduce((sum, { inputs, outputs }) => sum + inputs.length + outputs.length, 0);
     this.observe({ type: 'submission', minerId, index: block.index });
-    const verdict = this.enqueue((now, changes) => this.judge(minerId, block, now, changes), options, weight);
+    const verdict = this.enqueue(
+      (now, changes) => this.judge(minerId, block, options?.network, now, changes),
+      options,
+      weight,
+    );
     verdict.then(
       (verdict) => this.observe({ type: 'verdict', minerId, index: block.index, verdict }),
       () => {},
@@ -164,7 +174,14 @@ export class ValidatorNode implements ChainValidator {
     return this.told.round;
   }
 
-  private judge(minerId: string, block: Block, now: bigint, changes: Change[]): SubmitBlockResponse {
+  private judge(
+    minerId: string,
+    block: Block,
+    network: string | undefined,
+    now: bigint,
+    changes: Change[],
+  ): SubmitBlockResponse {
+    if (network !== undefined) this.sources.check(network, minerId, now);
     const judgement = step(this.state, { minerId, block }, now, (id) => this.lookup(id));
     // A good block is always taken: it clears the attempts. What would only add to them is not.
     const last = judgement.changes.at(-1);
@@ -172,6 +189,11 @@ export class ValidatorNode implements ChainValidator {
       throw new Fault('OVERLOADED', 'too many miners have used up their attempt in this round');
     }
     for (const change of judgement.changes) this.change(change, changes);
+    if (network !== undefined && last !== undefined) {
+      const visit = { at: now, network, minerId, accepted: last.type === 'block' };
+      this.sources.add(visit);
+      this.batchVisits.push(visit);
+    }
     return judgement.verdict;
   }
 
@@ -276,7 +298,9 @@ export class ValidatorNode implements ChainValidator {
     answers: readonly (() => void)[] = [],
   ): void {
     const stamp = this.lastStamp;
-    this.committing = this.store.commit(changes, stamp).then(
+    const visits = this.batchVisits;
+    this.batchVisits = [];
+    this.committing = this.store.commit(changes, stamp, visits).then(
       () => {
         this.storedStamp = stamp;
         this.durableHeight = this.state.height;

@@ -18,6 +18,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How a block is submitted. */
+export interface SubmitOptions extends CallOptions {
+  /** Where a server counts it: the network that it comes from. A client leaves it out. */
+  readonly network?: string | undefined;
+}
+
 /** How a stream is watched. `E` is what may interrupt it: a client's errors are a Fault or a ConnectionError. */
 export interface WatchOptions<E extends Error = Error> extends CallOptions {
   /**
@@ -36,7 +42,7 @@ export interface Validator {
    * The round in force, and the template of the block that would win it. Times are milliseconds since the Unix epoch on the validator's
    * timescale. `minerId` is only logged: at most 256 bytes of UTF-8 on gRPC.
    *
-   * Throws a Fault: LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -53,8 +59,9 @@ export interface Validator {
    * Judges a block, whose miner is `minerId`, 1 to 256 bytes of UTF-8. When it is answered, what it changed is durable. A rejection is an
    * answer, not an error.
    *
-   * Throws a Fault, and then the block is not judged and uses nothing up: MALFORMED, LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED. Where
-   * a client throws a ConnectionError, the block may have been accepted all the same: ask for the chain, or for the lockout.
+   * Throws a Fault, and then the block is not judged and uses nothing up: MALFORMED, LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a
+   * client's also UNAUTHENTICATED. Where a client throws a ConnectionError, the block may have been accepted all the same: ask for the chain, or
+   * for the lockout.
    *
    * @example
    * ```ts
@@ -70,13 +77,13 @@ export interface Validator {
    * validator.close();
    * ```
    */
-  submitBlock(minerId: string, block: Block, options?: CallOptions): Promise<SubmitBlockResponse>;
+  submitBlock(minerId: string, block: Block, options?: SubmitOptions): Promise<SubmitBlockResponse>;
   /**
    * Whether a miner is in lockout, and for how many whole seconds of the validator's clock, rounded down. `minerId` has at most 256 bytes of
    * UTF-8.
    *
-   * Throws a Fault: MALFORMED (an empty id, on gRPC), LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also any
-   * ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: MALFORMED (an empty id, on gRPC), LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also
+   * UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -92,7 +99,7 @@ export interface Validator {
   /**
    * The chain's height (a count of blocks), the tip's hash (32 bytes; undefined before the first block) and the difficulty (hexadecimal).
    *
-   * Throws a Fault: OVERLOADED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: OVERLOADED, UNAVAILABLE, CANCELLED; a client's also UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -132,8 +139,8 @@ export interface ChainValidator extends Validator {
   /**
    * A block with what the validator knew when it accepted it.
    *
-   * Throws a Fault: NOT_FOUND where the chain has no such block, MALFORMED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but
-   * OTHER_CHAIN.
+   * Throws a Fault: NOT_FOUND where the chain has no such block, MALFORMED, UNAVAILABLE, CANCELLED; a client's also
+   * OVERLOADED, UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -151,7 +158,7 @@ export interface ChainValidator extends Validator {
   /**
    * A page of blocks in order of index; the first page begins at `fromIndex`, a whole number from 0 to 2^32 - 1, which stays the same for every page.
    *
-   * Throws a Fault: MALFORMED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: MALFORMED, UNAVAILABLE, CANCELLED; a client's also OVERLOADED, UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -174,7 +181,7 @@ export interface ChainValidator extends Validator {
    * An address's balance, in hours, and a page of its unspent outputs in the order in which they joined the chain. `address` has at most 256
    * bytes of UTF-8; one that nobody has paid yet has a balance of 0.
    *
-   * Throws a Fault: MALFORMED, LIMIT_EXCEEDED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: MALFORMED, LIMIT_EXCEEDED, UNAVAILABLE, CANCELLED; a client's also OVERLOADED, UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts
@@ -191,7 +198,7 @@ export interface ChainValidator extends Validator {
    * What is known of a miner: its lockout in milliseconds of the validator's clock, its attempt in the round in force, its blocks. `minerId` has 1
    * to 256 bytes of UTF-8; one that is not known has none.
    *
-   * Throws a Fault: MALFORMED, LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also any ConnectionError but OTHER_CHAIN.
+   * Throws a Fault: MALFORMED, LIMIT_EXCEEDED, OVERLOADED, UNAVAILABLE, CANCELLED; a client's also UNAUTHENTICATED and any ConnectionError but OTHER_CHAIN.
    *
    * @example
    * ```ts

@@ -144,6 +144,9 @@ class Replay {
     const { height } = this.stored;
     this.mustHold(this.store.count('B') === height, () => 'there are blocks beyond the height');
     this.mustHold(this.store.count('H') === height, () => 'there are hashes of no block');
+    // Nothing of the chain says what these are to be: that they can be read is all.
+    this.store.visits();
+    this.store.keys();
     this.mustHold(BigInt(this.store.count('O')) === this.made, () => 'there are outputs that no block has made');
     this.mustHold(
       this.store.outputCount === this.made,

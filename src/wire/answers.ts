@@ -15,6 +15,7 @@ import { CHAIN_CODE_NAMES, RESULT_NAMES } from '../engine/verdict.js';
 import { hexFault } from './hex.js';
 import { JsonError, type JsonReader, readJson } from './json.js';
 import { doubleToJson } from './numbers.js';
+import type { Request } from './requests.js';
 
 /** How a timescale is called. */
 export const TIMESCALE_NAMES: Readonly<Record<number, string>> = { [Timescale.TAI]: 'tai', [Timescale.UTC]: 'utc' };
@@ -60,6 +61,29 @@ export function notTakenToJson(reason: string): string {
   return `{"BlockResult":{"result":"RejectedBlockchainValidation","message":${JSON.stringify(NOT_TAKEN + reason)}}}`;
 }
 
+/**
+ * Writes what who may not ask is answered, with a further member `refused` that says why: a deployed miner waits, and neither ends nor asks again at
+ * once (spec, section 7).
+ */
+export function refusedToJson(call: Request['call'], why: string): string {
+  const refused = `"refused":${JSON.stringify(why)}`;
+  switch (call) {
+    case 'SubmitBlock':
+      return `{"BlockResult":{"result":"RejectedBlockchainValidation","message":${JSON.stringify(NOT_TAKEN + why)},${refused}}}`;
+    // Without a tonce it asks again in five seconds.
+    case 'GetRoundInfo':
+      return (
+        '{"RoundInfo":{"round_start":0,"tonce":null,"challenge_seconds_remaining":0,"attempted_miners":0,"active_lockouts":0,' +
+        `"difficulty":"0x1",${refused}}}`
+      );
+    case 'CheckLockout':
+      return `{"LockoutStatus":{"is_locked":true,"seconds_remaining":60,${refused}}}`;
+    // Which it never asks.
+    case 'GetBlockchainInfo':
+      return `{"Error":{"message":${JSON.stringify(why)},${refused}}}`;
+  }
+}
+
 /** Writes `LockoutStatus`. */
 export function lockoutStatusToJson({ isLocked, secondsRemaining }: CheckLockoutResponse): string {
   return `{"LockoutStatus":{"is_locked":${isLocked},"seconds_remaining":${secondsRemaining}}}`;
@@ -94,6 +118,7 @@ const FURTHER_ROUND_INFO = [
   'window_future_ms',
   'lockout_ms',
   'clock_speed',
+  'refused',
 ];
 
 /**
@@ -137,21 +162,28 @@ export function roundInfoFromJson(bytes: Buffer): RoundInfo {
       () => (info.windowFutureMs = json.integer(MAX_U64)),
       () => (info.lockoutMs = json.integer(MAX_U64)),
       () => (info.clockSpeed = json.double()),
+      () => readRefusal(json),
     ];
     json.struct([...ROUND_INFO, ...FURTHER_ROUND_INFO], (member) => read[member]?.(), ['tonce', ...FURTHER_ROUND_INFO]);
   });
   return info;
 }
 
-/** Reads `BlockResult`. Throws a Fault of reason UNAVAILABLE where the block was not judged. */
+/** Reads `BlockResult`. Throws a Fault where the block was not judged: UNAUTHENTICATED or UNAVAILABLE. */
 export function blockResultFromJson(bytes: Buffer): SubmitBlockResponse {
   let name = '';
   let message = '';
   readAnswer(bytes, 'BlockResult', (json) =>
-    json.struct(['result', 'message'], (member) => {
-      if (member === 0) name = json.string();
-      else message = json.string();
-    }),
+    json.struct(
+      ['result', 'message', 'refused'],
+      (member) => {
+        if (member === 0) name = json.string();
+        else if (member === 1) message = json.string();
+        else readRefusal(json);
+      },
+      ['refused'],
+      2,
+    ),
   );
   if (message.startsWith(NOT_TAKEN)) throw new Fault('UNAVAILABLE', message);
   const code = message.slice(message.lastIndexOf(' ') + 1);
@@ -168,10 +200,16 @@ export function lockoutStatusFromJson(bytes: Buffer): CheckLockoutResponse {
   let isLocked = false;
   let secondsRemaining = 0n;
   readAnswer(bytes, 'LockoutStatus', (json) =>
-    json.struct(['is_locked', 'seconds_remaining'], (member) => {
-      if (member === 0) isLocked = json.boolean();
-      else secondsRemaining = json.integer(MAX_U64);
-    }),
+    json.struct(
+      ['is_locked', 'seconds_remaining', 'refused'],
+      (member) => {
+        if (member === 0) isLocked = json.boolean();
+        else if (member === 1) secondsRemaining = json.integer(MAX_U64);
+        else readRefusal(json);
+      },
+      ['refused'],
+      2,
+    ),
   );
   return { isLocked, secondsRemaining };
 }
@@ -208,11 +246,22 @@ function readAnswer(bytes: Buffer, expected: string, read: (json: JsonReader) =>
   if (error !== undefined) throw new Fault('MALFORMED', error);
 }
 
+/** An answer that says nothing but why. */
+function readRefusal(json: JsonReader): never {
+  throw new Fault('UNAUTHENTICATED', json.string());
+}
+
 function readError(json: JsonReader): string {
   let message = '';
-  json.struct(['message'], () => {
-    message = json.string();
-  });
+  json.struct(
+    ['message', 'refused'],
+    (member) => {
+      if (member === 0) message = json.string();
+      else readRefusal(json);
+    },
+    ['refused'],
+    1,
+  );
   return message;
 }
 

@@ -17,6 +17,7 @@ const GRPC: Readonly<Record<FaultReason, { status: Status; retry: boolean }>> = 
   LIMIT_EXCEEDED: { status: Status.INVALID_ARGUMENT, retry: false },
   NOT_FOUND: { status: Status.NOT_FOUND, retry: false },
   OVERLOADED: { status: Status.RESOURCE_EXHAUSTED, retry: true },
+  UNAUTHENTICATED: { status: Status.UNAUTHENTICATED, retry: false },
   UNAVAILABLE: { status: Status.UNAVAILABLE, retry: true },
   CANCELLED: { status: Status.CANCELLED, retry: false },
 };
@@ -33,7 +34,7 @@ export interface GrpcStatus {
 const RICH_STATUS = 'grpc-status-details-bin';
 
 /** A fault as a gRPC status, with ErrorInfo and, where they say more, BadRequest or RetryInfo. */
-export function faultToGrpc({ reason, message, field }: Fault): GrpcStatus {
+export function faultToGrpc({ reason, message, field, retryMs = RETRY_MS }: Fault): GrpcStatus {
   const { status: code, retry } = GRPC[reason];
   const rich = new BinaryWriter().uint32(8).int32(code).uint32(18).string(message);
   const add = (type: string, value: Uint8Array): void => {
@@ -45,7 +46,7 @@ export function faultToGrpc({ reason, message, field }: Fault): GrpcStatus {
     const fieldViolations = [{ field, description: message }];
     add(BadRequest.$type, BadRequest.encode(BadRequest.fromPartial({ fieldViolations })).finish());
   } else if (retry) {
-    const retryDelay = { seconds: Math.floor(RETRY_MS / 1_000), nanos: (RETRY_MS % 1_000) * 1_000_000 };
+    const retryDelay = { seconds: Math.floor(retryMs / 1_000), nanos: (retryMs % 1_000) * 1_000_000 };
     add(RetryInfo.$type, RetryInfo.encode(RetryInfo.fromPartial({ retryDelay })).finish());
   }
   const metadata = new Metadata();
@@ -57,14 +58,20 @@ export function faultToGrpc({ reason, message, field }: Fault): GrpcStatus {
 export function faultFromGrpc(error: ClientError): Fault | undefined {
   let reason: string | undefined;
   let field = '';
+  let retryMs: number | undefined;
   for (const detail of error instanceof RichClientError ? error.extra : []) {
     if (detail.$type === ErrorInfo.$type) reason = ownReason(detail as ErrorInfo);
+    if (detail.$type === RetryInfo.$type) retryMs = millisecondsOf(detail as RetryInfo);
     if (detail.$type === BadRequest.$type) field = (detail as BadRequest).fieldViolations[0]?.field ?? '';
   }
   const known = Object.entries(GRPC).find(([name, { status }]) =>
     reason === undefined ? status === error.code : name === reason,
   );
-  return known && new Fault(known[0] as FaultReason, error.details, field);
+  return known && new Fault(known[0] as FaultReason, error.details, field, retryMs);
+}
+
+function millisecondsOf({ retryDelay }: RetryInfo): number | undefined {
+  return retryDelay && Number(retryDelay.seconds) * 1_000 + retryDelay.nanos / 1_000_000;
 }
 
 /** A reason of ours; empty where the ErrorInfo is of another domain, which may have the same words for other things. */

@@ -38,6 +38,13 @@ export class FrameReader {
     return this.end - this.start;
   }
 
+  /** How long the next frame is, without its length; 0 where it has not arrived whole. */
+  get wholeLength(): number {
+    if (this.waiting < HEADER_BYTES) return 0;
+    const length = this.bytes.readUInt32BE(this.start);
+    return this.waiting < HEADER_BYTES + length ? 0 : length;
+  }
+
   /** Adds what has arrived. It must not be changed afterwards. */
   push(chunk: Buffer): void {
     const { waiting } = this;
@@ -69,6 +76,11 @@ export class FrameReader {
     const from = this.start + HEADER_BYTES;
     this.start = from + length;
     return this.bytes.subarray(from, this.start);
+  }
+
+  /** Takes the bytes back that `next` has just given: they are the next frame again. */
+  putBack(bytes: Buffer): void {
+    this.start -= HEADER_BYTES + bytes.length;
   }
 
   /** Lets the bytes of frames that were given go, where they are more than what waits: a silent connection keeps no mebibyte. */

@@ -15,11 +15,17 @@ export class JsonError extends Error {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
 const COLON = 0x3a;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
+const SMALL_A = 0x61;
+const SMALL_E = 0x65;
+const SMALL_F = 0x66;
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const ESCAPED: Readonly<Record<string, string>> = {
@@ -32,6 +38,8 @@ const ESCAPED: Readonly<Record<string, string>> = {
   r: '\r',
   t: '\t',
 };
+/** A text that is too long to be kept for one of its strings, characters. */
+const LONG_TEXT = 256;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Reads one JSON value out of some bytes with `read`, and nothing after it. Throws a JsonError. */
@@ -54,6 +62,12 @@ export class JsonReader {
   string(): string {
     if (this.peek() !== QUOTE) throw this.expected('a string');
     return this.quoted(false);
+  }
+
+  /** A string that may be kept for long: V8 keeps the whole text for a piece of it. */
+  keptString(): string {
+    const value = this.string();
+    return this.text.length > LONG_TEXT ? Buffer.from(value).toString() : value;
   }
 
   /** An integer from 0 to `max`, written without fraction or exponent; `-0` is none. */
@@ -92,23 +106,34 @@ export class JsonReader {
     return this.literal('null');
   }
 
-  /** An array's items, each read by `item`. */
-  array<T>(item: () => T): T[] {
+  /** An array's items, each read by `item`, as many as are wanted; others are passed over. */
+  array<T>(item: () => T, wanted = Number.POSITIVE_INFINITY): T[] {
     const items: T[] = [];
     if (this.peek() !== OPEN_ARRAY) throw this.expected('an array');
     this.at++;
-    for (let more = !this.closes(CLOSE_ARRAY); more; more = this.goesOn(CLOSE_ARRAY)) items.push(item());
+    for (let more = !this.closes(CLOSE_ARRAY); more; more = this.goesOn(CLOSE_ARRAY)) {
+      if (items.length === wanted) {
+        this.skip([CLOSE_ARRAY]);
+        break;
+      }
+      items.push(item());
+    }
     return items;
   }
 
   /**
    * An object with known members, or an array that holds them all in that order but for `optional` ones at its end. `read` is called for
    * each member with its position among `names`. Unknown members are passed over, even repeated; a repeated known member is an error, and
-   * so is a missing one that is not among `optional`.
+   * so is a missing one that is not among `optional`. An array has only the first `positions` of them.
    */
-  struct(names: readonly string[], read: (member: number) => void, optional: readonly string[] = []): void {
+  struct(
+    names: readonly string[],
+    read: (member: number) => void,
+    optional: readonly string[] = [],
+    positions = names.length,
+  ): void {
     const opening = this.peek();
-    if (opening === OPEN_ARRAY) return this.structAsArray(names, read, optional);
+    if (opening === OPEN_ARRAY) return this.structAsArray(names.slice(0, positions), read, optional);
     if (opening !== OPEN_OBJECT) throw this.expected('an object');
     this.at++;
     let found = 0;
@@ -123,9 +148,7 @@ export class JsonReader {
       found |= 1 << member;
       read(member);
     }
-    if (found === (1 << names.length) - 1) return;
-    const missing = names.find((name, member) => !(found & (1 << member)) && !optional.includes(name));
-    if (missing !== undefined) throw this.wrong(`member ${missing} is missing`);
+    if (found !== (1 << names.length) - 1) this.mustNotMiss(names, (member) => (found & (1 << member)) !== 0, optional);
   }
 
   /** An externally tagged value: `"Tag"`, or an object with exactly one member. `read` gets the tag, and whether a value is there. */
@@ -140,9 +163,11 @@ export class JsonReader {
     return value;
   }
 
-  /** Passes over any value. Its strings may hold lone surrogates and its numbers be out of range; it may nest 256 deep. */
-  skip(): void {
-    const closing: number[] = [];
+  /**
+   * Passes over any value, and what is left of those that it stands in, where their closings are given. Its strings may hold lone surrogates and
+   * its numbers be out of range; it may nest 256 deep.
+   */
+  skip(closing: number[] = []): void {
     for (;;) {
       const byte = this.peek();
       if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
@@ -155,6 +180,7 @@ export class JsonReader {
           continue;
         }
       } else if (byte === QUOTE) this.quoted(true);
+      else if (byte < SMALL_A) this.number();
       else if (!this.literal('null') && !this.literal('true') && !this.literal('false')) this.number();
 
       // A value has ended: so may what it stands in.
@@ -180,7 +206,15 @@ export class JsonReader {
       if (member === names.length) throw this.wrong(`an array for an object has ${names.length} items`);
       read(member++);
     }
-    const missing = names.slice(member).find((name) => !optional.includes(name));
+    if (member < names.length) this.mustNotMiss(names, (known) => known < member, optional);
+  }
+
+  private mustNotMiss(
+    names: readonly string[],
+    isFound: (member: number) => boolean,
+    optional: readonly string[],
+  ): void {
+    const missing = names.find((name, member) => !isFound(member) && !optional.includes(name));
     if (missing !== undefined) throw this.wrong(`member ${missing} is missing`);
   }
 
@@ -249,10 +283,11 @@ export class JsonReader {
   private escape(): string {
     const kind = this.text[this.at + 1] ?? '';
     if (kind === 'u') {
-      const digits = this.text.slice(this.at + 2, this.at + 6);
-      if (!/^[0-9a-fA-F]{4}$/.test(digits)) throw this.wrong('an escape has four hexadecimal digits');
+      let unit = 0;
+      for (let at = this.at + 2; at < this.at + 6; at++) unit = 16 * unit + hexDigit(this.text.charCodeAt(at));
+      if (Number.isNaN(unit)) throw this.wrong('an escape has four hexadecimal digits');
       this.at += 6;
-      return String.fromCharCode(Number.parseInt(digits, 16));
+      return String.fromCharCode(unit);
     }
     const character = ESCAPED[kind];
     if (character === undefined) throw this.wrong('an unknown escape stands in a string');
@@ -261,14 +296,26 @@ export class JsonReader {
   }
 
   private number(): string {
-    this.peek();
+    const { text } = this;
+    let unit = this.peek();
+    let end = this.at;
+    while (unit >= ZERO && unit <= NINE) unit = text.charCodeAt(++end);
+    // Most are digits alone, and end where something else begins: whatever else a number may be is left to the pattern.
+    const isWhole = end > this.at && unit !== POINT && (unit | 0x20) !== SMALL_E;
+    if (!isWhole || (end > this.at + 1 && text.charCodeAt(this.at) === ZERO)) return this.patterned();
+    const literal = text.slice(this.at, end);
+    this.at = end;
+    return literal;
+  }
+
+  private patterned(): string {
     NUMBER.lastIndex = this.at;
     if (!NUMBER.test(this.text)) throw this.expected('a value of the right kind');
     const literal = this.text.slice(this.at, NUMBER.lastIndex);
     this.at = NUMBER.lastIndex;
     const next = this.text.charCodeAt(this.at);
     // `01`, `1.` and `1e` stop in the middle of what looks like a number.
-    if ((next >= 0x30 && next <= 0x39) || next === 0x2e || next === 0x45 || next === 0x65)
+    if ((next >= ZERO && next <= NINE) || next === POINT || (next | 0x20) === SMALL_E)
       throw this.wrong('a number is malformed');
     return literal;
   }
@@ -298,6 +345,13 @@ export class JsonReader {
   private wrong(what: string): JsonError {
     return new JsonError(`${what}, at character ${this.at}`);
   }
+}
+
+/** What a hexadecimal digit stands for; NaN for anything else. */
+function hexDigit(unit: number): number {
+  if (unit >= ZERO && unit <= NINE) return unit - ZERO;
+  const small = unit | 0x20;
+  return small >= SMALL_A && small <= SMALL_F ? small - SMALL_A + 10 : Number.NaN;
 }
 
 /** What a peer has sent, short enough for an error. */

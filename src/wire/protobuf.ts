@@ -9,6 +9,7 @@ import * as chain from '../../gen/hourcoin/v1/chain_service.js';
 import * as service from '../../gen/hourcoin/v1/validator_service.js';
 import { HASH_BYTES } from '../engine/bytes.js';
 import { Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
 import { checkAddress, checkMinerId, checkSubmission } from './checks.js';
 
 /** The fields of a message that hold text or messages, by number. A test holds them against the schemas. */
@@ -110,14 +111,19 @@ function decode<T>(bytes: Buffer, type: { decode(bytes: Uint8Array): T }, shape:
   return type.decode(bytes);
 }
 
-/** Walks over a message's bytes, and throws a Fault where they are not exactly one message. */
+/** Walks over a message's bytes, and throws a Fault where they are not exactly one message, or one of too many fields. */
 class Walker {
   private at = 0;
+  private fields = 0;
 
   constructor(private readonly bytes: Buffer) {}
 
   message(end: number, shape: Shape): void {
     while (this.at < end) {
+      // Each costs the decoder an object where its bytes may be two.
+      if (++this.fields > LIMITS.messageFields) {
+        throw new Fault('LIMIT_EXCEEDED', `the message has more than ${LIMITS.messageFields} fields`);
+      }
       const tag = this.varint(end);
       const field = Math.floor(tag / 8);
       if (field < 1 || field > 0x1fff_ffff) throw malformed(`field number ${field}`);
@@ -143,10 +149,12 @@ class Walker {
   /** A varint of at most ten bytes. Only tags and lengths are looked at: those beyond 2^53 are refused whatever their last digits. */
   private varint(end: number): number {
     let value = 0;
+    let unit = 1;
     for (let place = 0; place < 10 && this.at < end; place++) {
       const byte = this.bytes[this.at++] as number;
-      value += (byte & 0x7f) * 2 ** (7 * place);
-      if (byte < 0x80) return value;
+      if (byte < 0x80) return value + byte * unit;
+      value += (byte & 0x7f) * unit;
+      unit *= 128;
     }
     throw malformed('a number that does not end');
   }

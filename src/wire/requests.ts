@@ -3,16 +3,24 @@
 import type { Block, Output, Transaction } from '../../gen/hourcoin/v1/block.js';
 import { MAX_U32, MAX_U64, MAX_U128 } from '../engine/bytes.js';
 import { Fault } from '../engine/fault.js';
+import { LIMITS } from '../engine/limits.js';
 import { hexFault } from './hex.js';
 import { JsonError, type JsonReader, readJson } from './json.js';
 import { doubleToJson } from './numbers.js';
 
 /** A request, by the name of its call. */
 export type Request =
-  | { readonly call: 'GetRoundInfo'; readonly minerId: string }
-  | { readonly call: 'CheckLockout'; readonly minerId: string }
-  | { readonly call: 'SubmitBlock'; readonly minerId: string; readonly block: Block }
+  | (Named & { readonly call: 'GetRoundInfo' })
+  | (Named & { readonly call: 'CheckLockout' })
+  | (Named & { readonly call: 'SubmitBlock'; readonly block: Block })
   | { readonly call: 'GetBlockchainInfo' };
+
+/** In whose name it is asked. */
+interface Named {
+  readonly minerId: string;
+  /** The token of the miner id's key, where the client shows it: a further member, which deployed programs neither send nor mind. */
+  readonly apiKey?: string | undefined;
+}
 
 const BLOCK = ['index', 'timestamp', 'hash', 'prev_block_hash', 'nonce', 'transactions'];
 const TRANSACTION = ['inputs', 'outputs'];
@@ -38,8 +46,8 @@ function readRequest(json: JsonReader): Request {
       case 'GetRoundInfo':
       case 'CheckLockout': {
         if (!hasValue) throw new JsonError(`${tag} needs a miner_id`);
-        const minerId = readMinerId(json);
-        return () => ({ call: tag, minerId });
+        const named = readNamed(json);
+        return () => ({ call: tag, ...named });
       }
       case 'SubmitBlock':
         if (!hasValue) throw new JsonError('SubmitBlock needs a miner_id and a block');
@@ -52,12 +60,25 @@ function readRequest(json: JsonReader): Request {
   return read();
 }
 
-function readMinerId(json: JsonReader): string {
+const OPTIONAL = ['api_key'];
+
+function readNamed(json: JsonReader): Named {
   let minerId = '';
-  json.struct(['miner_id'], () => {
-    minerId = json.string();
-  });
-  return minerId;
+  let apiKey: string | undefined;
+  json.struct(
+    ['miner_id', 'api_key'],
+    (member) => {
+      if (member === 0) minerId = json.keptString();
+      else apiKey = json.string();
+    },
+    OPTIONAL,
+    1,
+  );
+  return named(minerId, apiKey);
+}
+
+function named(minerId: string, apiKey: string | undefined): Named {
+  return apiKey === undefined ? { minerId } : { minerId, apiKey };
 }
 
 function readSubmission(json: JsonReader): () => Request {
@@ -65,11 +86,18 @@ function readSubmission(json: JsonReader): () => Request {
   let block = (): Block => {
     throw new JsonError('member block is missing');
   };
-  json.struct(['miner_id', 'block'], (member) => {
-    if (member === 0) minerId = json.string();
-    else block = readBlock(json);
-  });
-  return () => ({ call: 'SubmitBlock', minerId, block: block() });
+  let apiKey: string | undefined;
+  json.struct(
+    ['miner_id', 'block', 'api_key'],
+    (member) => {
+      if (member === 0) minerId = json.keptString();
+      else if (member === 1) block = readBlock(json);
+      else apiKey = json.string();
+    },
+    OPTIONAL,
+    2,
+  );
+  return () => ({ call: 'SubmitBlock', block: block(), ...named(minerId, apiKey) });
 }
 
 /** Reads a block; what is returned decodes its hex, and throws a Fault where it is none. */
@@ -80,13 +108,15 @@ function readBlock(json: JsonReader): () => Block {
   let prevBlockHash = '';
   let nonce = 0n;
   let transactions: Transaction[] = [];
+  // One more than there may be shows that there are too many: the others are not worth building.
+  const wanted = { inputs: LIMITS.inputs + 1, outputs: LIMITS.outputs + 1 };
   json.struct(BLOCK, (member) => {
     if (member === 0) index = json.smallInteger(MAX_U32);
     else if (member === 1) timestamp = json.integer(MAX_U128);
     else if (member === 2) hash = json.string();
     else if (member === 3) prevBlockHash = json.string();
     else if (member === 4) nonce = json.integer(MAX_U64);
-    else transactions = json.array(() => readTransaction(json));
+    else transactions = json.array(() => readTransaction(json, wanted), LIMITS.transactions + 1);
   });
   return () => ({
     index,
@@ -98,13 +128,18 @@ function readBlock(json: JsonReader): () => Block {
   });
 }
 
-function readTransaction(json: JsonReader): Transaction {
+/** Reads a transaction with as many inputs and outputs as are wanted, which become fewer. */
+function readTransaction(json: JsonReader, wanted: { inputs: number; outputs: number }): Transaction {
   let inputs: Output[] = [];
   let outputs: Output[] = [];
   json.struct(TRANSACTION, (member) => {
-    const read = json.array(() => readOutput(json));
-    if (member === 0) inputs = read;
-    else outputs = read;
+    if (member === 0) {
+      inputs = json.array(() => readOutput(json), wanted.inputs);
+      wanted.inputs -= inputs.length;
+    } else {
+      outputs = json.array(() => readOutput(json), wanted.outputs);
+      wanted.outputs -= outputs.length;
+    }
   });
   return { inputs, outputs };
 }
@@ -131,9 +166,10 @@ function hexBytes(text: string, name: string): Buffer {
 /** Writes a request. */
 export function requestToJson(request: Request): string {
   if (request.call === 'GetBlockchainInfo') return '"GetBlockchainInfo"';
-  const minerId = JSON.stringify(request.minerId);
-  if (request.call !== 'SubmitBlock') return `{"${request.call}":{"miner_id":${minerId}}}`;
-  return `{"SubmitBlock":{"miner_id":${minerId},"block":${blockToJson(request.block)}}}`;
+  let members = `"miner_id":${JSON.stringify(request.minerId)}`;
+  if (request.apiKey !== undefined) members += `,"api_key":${JSON.stringify(request.apiKey)}`;
+  if (request.call === 'SubmitBlock') members += `,"block":${blockToJson(request.block)}`;
+  return `{"${request.call}":{${members}}}`;
 }
 
 /** Writes a block. */

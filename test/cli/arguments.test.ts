@@ -32,11 +32,23 @@ describe('Arguments', () => {
     ],
     ['gRPC may be off', read.listenAddressOrOff, ['off', '127.0.0.1:0'].map((text) => [text, text])],
     [
-      'a validator is at host:port or grpc://host:port',
+      'a validator is at host:port or grpc://host:port, or over TLS at tls://host:port or grpcs://host:port',
       read.validatorAddress,
-      ['127.0.0.1:8080', 'grpc://localhost:1', 'grpc://[::1]:65535'].map((text) => [text, text]),
+      ['127.0.0.1:8080', 'grpc://localhost:1', 'grpc://[::1]:65535', 'tls://a.example:1', 'grpcs://[::1]:1'].map(
+        (text) => [text, text],
+      ),
     ],
-    ['a block is asked for over gRPC', read.grpcAddress, [['grpc://127.0.0.1:1', 'grpc://127.0.0.1:1']]],
+    [
+      'a block is asked for over gRPC',
+      read.grpcAddress,
+      ['grpc://127.0.0.1:1', 'grpcs://127.0.0.1:1'].map((text) => [text, text]),
+    ],
+    [
+      'a certificate is for names and addresses',
+      read.hosts,
+      ['localhost', 'a.b-c.example', '*.example', 'my_host', '10.0.0.5', '2001:db8::1'].map((text) => [text, [text]]),
+    ],
+    ['a path is any text', read.file, [['tls/ca.pem', 'tls/ca.pem']]],
     ['a name has 1 to 256 bytes', read.name, ['a', 'é'.repeat(128), ' '].map((text) => [text, text])],
     [
       'a whole number lies within its bounds',
@@ -97,10 +109,25 @@ describe('Arguments', () => {
     [
       'addresses of validators',
       read.validatorAddress,
-      ['', 'host', 'host:0', 'grpc://host', 'grpc://host:0', 'http://host:80', 'grpc://grpc://host:80'],
+      [
+        '',
+        'host',
+        'host:0',
+        'grpc://host',
+        'tls://host:0',
+        'http://host:80',
+        'https://host:80',
+        'grpc://tls://host:80',
+      ],
     ],
-    ['addresses on gRPC', read.grpcAddress, ['', '127.0.0.1:8080', 'grpc://host', 'GRPC://host:80']],
+    ['addresses on gRPC', read.grpcAddress, ['', '127.0.0.1:8080', 'grpc://host', 'GRPC://host:80', 'tls://host:80']],
+    [
+      'names of hosts',
+      read.hosts,
+      ['', 'a b', 'a:1', '[::1]', 'fe80::1%eth0', 'http://a', 'a..b', '.a', 'a/b', 'é', 'a'.repeat(64), 'a.*', 'a,b'],
+    ],
     ['folders', read.folder, ['']],
+    ['files', read.file, ['']],
     ['numbers of threads', read.threads, ['', '0', '257', '1.5', '-1', 'ALL', 'all ']],
     ['names', read.name, ['', 'a'.repeat(257), 'é'.repeat(129)]],
     [
@@ -123,6 +150,8 @@ describe('Wrong arguments end the real program with one line on stderr and exit 
   const folder = temporaryFolder();
   const data = join(folder.path, 'data');
 
+  const FORMS = 'Write host:port or tls://host:port for JSON/TCP, grpc://host:port or grpcs://host:port for gRPC.';
+
   const rows: [string, string[], string, NodeJS.ProcessEnv?][] = [
     ['validator: address', ['validator', '127.0.0.1'], 'Write HOST:PORT'],
     ['validator: difficulty', ['validator', '127.0.0.1:0', '0xZZ'], 'Write 0x hexadecimal or decimal, 1 to 2^128 - 1.'],
@@ -140,7 +169,7 @@ describe('Wrong arguments end the real program with one line on stderr and exit 
     ],
     ['validator: --data of no name', ['validator', '--data', ''], 'Write a path.'],
     ['miner: id', ['miner', 'm'.repeat(257)], 'Write 1 to 256 bytes of UTF-8.'],
-    ['miner: validator', ['miner', 'alice', 'nowhere'], 'Write host:port for JSON/TCP or grpc://host:port for gRPC.'],
+    ['miner: validator', ['miner', 'alice', 'nowhere'], FORMS],
     ['miner: reward address', ['miner', 'alice', '127.0.0.1:1', ''], 'Write 1 to 256 bytes of UTF-8.'],
     ['miner: a fourth argument', ['miner', 'a', '127.0.0.1:1', 'b', 'c'], 'too many arguments'],
     ['miner: --blocks', ['miner', '--blocks', '0'], 'Write a whole number from 1 to 1000000000.'],
@@ -148,15 +177,22 @@ describe('Wrong arguments end the real program with one line on stderr and exit 
     ['miner: --max-attempts', ['miner', '--max-attempts', '-1'], 'Write a whole number from 1 to 1000000.'],
     ['miner: --index', ['miner', '--index', '4294967296'], 'Write a whole number from 0 to 4294967295.'],
     ['miner: --prev-hash', ['miner', '--prev-hash', 'abc'], 'Write 64 hexadecimal digits.'],
-    ['status: validator', ['status', 'nowhere'], 'Write host:port for JSON/TCP or grpc://host:port for gRPC.'],
+    ['status: validator', ['status', 'nowhere'], FORMS],
     ['block: none', ['block'], "missing required argument 'block'"],
     ['block: block', ['block', 'first'], 'Write an index, a hash of 64 hexadecimal digits, or tip.'],
-    ['block: a validator on JSON/TCP', ['block', '0', '127.0.0.1:1'], 'This needs gRPC: write grpc://host:port.'],
+    [
+      'block: a validator on JSON/TCP',
+      ['block', '0', '127.0.0.1:1'],
+      'This needs gRPC: write grpc://host:port or grpcs://host:port.',
+    ],
     ['verify: --data of no name', ['verify', '--data', ''], 'Write a path.'],
     ['verify: an argument', ['verify', 'data'], 'too many arguments'],
     ['demo: --miners', ['demo', '--miners', '101'], 'Write a whole number from 1 to 100.'],
     ['demo: --clock-speed', ['demo', '--clock-speed', 'x'], 'Write a number above 0, at most 1000000.'],
     ['demo: --seconds', ['demo', '--seconds', '0'], 'Write a whole number from 1 to 86400.'],
+    ['tls: no folder', ['tls', 'init'], "missing required argument 'dir'"],
+    ['tls: no miner id', ['tls', 'client', 'tls'], "missing required argument 'miner-id'"],
+    ['tls: an unknown command', ['tls', 'make'], "unknown command 'make'"],
     ['an unknown command', ['mine'], "unknown command 'mine'"],
     ['an unknown option', ['status', '--xml'], "unknown option '--xml'"],
   ];

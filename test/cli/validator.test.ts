@@ -237,7 +237,7 @@ describe('hourcoin validator', () => {
     it('An address that is not this host’s is named, for both protocols, with exit code 1', async () => {
       for (const args of [
         ['192.0.2.1:0', '--grpc', 'off'],
-        ['127.0.0.1:0', '--grpc', '192.0.2.1:0'],
+        ['127.0.0.1:0', '--grpc', '192.0.2.1:0', '--insecure'],
       ]) {
         const ending = await run(['validator', ...args, '--data', newFolder()]);
         expectRefusal(ending, 1, 'error: cannot listen on 192.0.2.1:0: ');

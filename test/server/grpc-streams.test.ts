@@ -7,14 +7,13 @@ import { HealthDefinition } from 'nice-grpc-server-health';
 import * as chain from '../../gen/hourcoin/v1/chain_service.js';
 import * as service from '../../gen/hourcoin/v1/validator_service.js';
 import { LIMITS } from '../../src/engine/limits.js';
-import { GrpcServer } from '../../src/server/grpc.js';
 import { formatAddress } from '../../src/wire/address.js';
 import { winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
 import { grow } from '../support/growth.js';
 import { grpcFramed, Http2Client, RawGrpc } from '../support/grpc.js';
 import { heldNode } from '../support/held-store.js';
-import { memoryNode, NO_LOG, type TestNode } from '../support/nodes.js';
+import { memoryNode, type TestNode } from '../support/nodes.js';
 import { intercepted, type Served, serveGrpc } from '../support/servers.js';
 import { turn, until } from '../support/wait.js';
 
@@ -216,9 +215,8 @@ describe('A gRPC server', () => {
     const held = await heldNode();
     atEnd(() => held.node.stop());
     const calls = intercepted(held.node);
-    const server = new GrpcServer(calls.validator, NO_LOG);
-    const address = await server.listen({ host: '127.0.0.1', port: 0 });
-    atEnd(() => server.close(0));
+    const { server, address, close } = await serveGrpc(calls.validator);
+    atEnd(close);
     const channel = createChannel(formatAddress(address), undefined, { 'grpc.use_local_subchannel_pool': 1 });
     atEnd(() => channel.close());
     const grpc = new RawGrpc(address);
@@ -334,7 +332,7 @@ describe('A gRPC server', () => {
 
   it('says where it cannot listen', async () => {
     const { node, address } = await serving();
-    const error = await new GrpcServer(node, NO_LOG).listen(address).catch((error) => error);
+    const error = await serveGrpc(node, address).catch((error) => error);
     expect(error.message).to.contain('EADDRINUSE');
   });
 });

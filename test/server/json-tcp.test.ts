@@ -2,13 +2,12 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { LIMITS } from '../../src/engine/limits.js';
-import { JsonTcpServer } from '../../src/server/json-tcp.js';
+import { LIMITS, OPERATOR_LIMITS } from '../../src/engine/limits.js';
 import { requestToJson } from '../../src/wire/requests.js';
 import { winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
 import { heldNode } from '../support/held-store.js';
-import { memoryNode, NO_LOG, type TestNode } from '../support/nodes.js';
+import { memoryNode, type TestNode } from '../support/nodes.js';
 import { intercepted, type Served, serveJsonTcp } from '../support/servers.js';
 import { framed, header, RawClient } from '../support/sockets.js';
 import { holdTimeouts } from '../support/timeouts.js';
@@ -217,7 +216,7 @@ describe('A JSON/TCP connection', () => {
       // So many answers fill the system's buffers and the server's limit for one client. Somewhat fewer end between the two.
       const filling = await sendOnly(await connected(), REQUESTS);
       for (const part of [1, 0.75, 0.5]) {
-        const requests = filling - Math.floor((part * LIMITS.unreadAnswerBytes) / length);
+        const requests = filling - Math.floor((part * OPERATOR_LIMITS.maxUnread.default) / length);
         const client = await connected();
         await sendOnly(client, requests);
         client.shutDown();
@@ -319,7 +318,7 @@ describe('A JSON/TCP connection', () => {
     });
 
     it('of connections that are gone count no more', async () => {
-      const timeouts = holdTimeouts(LIMITS.frameMs);
+      const timeouts = holdTimeouts(OPERATOR_LIMITS.frameTimeout.default);
       atEnd(timeouts.restore);
       const gone = await Promise.all(Array.from({ length: many + 1 }, () => connected()));
       await overflow(gone);
@@ -424,8 +423,7 @@ describe('A JSON/TCP connection', () => {
     });
 
     it('says where it cannot listen', async () => {
-      const second = new JsonTcpServer(test.node, NO_LOG);
-      const error = await second.listen(served.address).catch((error) => error);
+      const error = await serveJsonTcp(test.node, served.address).catch((error) => error);
       expect(error.code).to.equal('EADDRINUSE');
     });
   });

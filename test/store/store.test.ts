@@ -4,13 +4,14 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AcceptedBlock, Output, Transaction } from '../../gen/hourcoin/v1/block.js';
 import { SubmitResult, Timescale } from '../../gen/hourcoin/v1/validator_service.js';
-import { MAX_U128, outputId, sha256 } from '../../src/engine/bytes.js';
+import { MAX_U64, MAX_U128, outputId, sha256 } from '../../src/engine/bytes.js';
 import { exactUnits } from '../../src/engine/exact.js';
+import { LIMITS } from '../../src/engine/limits.js';
 import { type Change, initialState, LOCKOUT_MS, type State } from '../../src/engine/state.js';
 import { LmdbStore } from '../../src/store/lmdb.js';
 import { MemoryStore } from '../../src/store/memory.js';
-import { key, type Table, textKey, u32, u64 } from '../../src/store/records.js';
-import { DamageError, type OwnedOutput, type Store, StoreError } from '../../src/store/store.js';
+import { encodeVisit, key, type Table, textKey, u32, u64, visitKey } from '../../src/store/records.js';
+import { DamageError, type OwnedOutput, type Store, StoreError, type Visit } from '../../src/store/store.js';
 import { mined, output } from '../support/blocks.js';
 import { blockChange } from '../support/chains.js';
 import { temporaryFolder } from '../support/programs.js';
@@ -112,6 +113,29 @@ for (const kind of [MEMORY, LMDB]) {
       await settle();
       expect(store.stored?.stamp).to.equal(chain.now);
       expect(store.loadState()).to.deep.equal(initialState(PARAMETERS));
+    });
+
+    it('Keys are kept, in no order, until they are removed, and beside whatever is committed meanwhile', async () => {
+      await begin();
+      expect(store.keys()).to.deep.equal([]);
+      const keys = NAMES.map((minerId, n) => ({ hash: sha256(Buffer.of(n)), minerId, madeAt: MAX_U64 - BigInt(n) }));
+      const kept = (): unknown => new Map(store.keys().map(({ hash, ...rest }) => [hash.toString('hex'), rest]));
+      const these = (some: typeof keys): unknown =>
+        new Map(some.map(({ hash, ...rest }) => [hash.toString('hex'), rest]));
+      const puts = keys.map((key) => store.putKey(key));
+      chain.extend('alice');
+      await Promise.all([...puts, chain.commit()]);
+      expect(kept()).to.deep.equal(these(keys));
+      store = chain.store = await kind.reopen(store);
+      expect(kept()).to.deep.equal(these(keys));
+      const [first, ...others] = keys as [(typeof keys)[0], ...typeof keys];
+      // The second time there is nothing to remove.
+      for (let times = 0; times < 2; times++) await store.removeKey(first.hash);
+      expect(kept()).to.deep.equal(these(others));
+      chain.extend('bob');
+      await settle();
+      expect(kept()).to.deep.equal(these(others));
+      expect(store.block(1)?.minerId).to.equal('bob');
     });
 
     it('An attempt is kept in its round, and gone in the next one', async () => {
@@ -252,6 +276,59 @@ for (const kind of [MEMORY, LMDB]) {
       expect(all.map((one) => one.place)).to.deep.equal([1n, 3n, 4n, 6n, 7n, 9n, 10n, 12n, 13n, 15n, 16n]);
       expect(all.map((one) => one.blockIndex)).to.deep.equal([0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
       for (const limit of [1, 2, 3, 11, 12]) expect(pages(store, 'alice', limit)).to.deep.equal(all);
+    });
+
+    describe('Visits', () => {
+      const AT = PARAMETERS.firstRoundStart;
+      const visit = (minerId: string, at = AT, network = '203.0.113.7'): Visit => ({
+        at,
+        network,
+        minerId,
+        accepted: at % 2n === 0n,
+      });
+
+      /** Commits visits at a stamp, and opens the store again. */
+      async function commit(stamp: bigint, visits: readonly Visit[] = []): Promise<void> {
+        await store.commit([], stamp, visits);
+        store = await kind.reopen(store);
+      }
+
+      it('are kept as they were, the oldest first', async () => {
+        await begin();
+        const visits = NAMES.map((minerId, n) => visit(minerId, AT + BigInt(n)));
+        await commit(AT + 2n, visits.slice(0, 3));
+        await commit(AT + 9n, visits.slice(3));
+        expect(store.visits()).to.deep.equal(visits);
+      });
+
+      it('of one moment are all kept: from several networks in one name, in several names from one network', async () => {
+        await begin();
+        const networks = ['203.0.113.7', '2001:db8:1:2::/64', '203.0.113.70'];
+        const visits = NAMES.flatMap((minerId) => networks.map((network) => visit(minerId, AT, network)));
+        await commit(AT, visits);
+        expect(store.visits()).to.have.deep.members(visits);
+      });
+
+      it('are kept for an hour of the chain, to the millisecond', async () => {
+        await begin();
+        const [first, second] = [visit('alice'), visit('bob', AT + 1n)] as const;
+        await commit(AT + 1n, [first, second]);
+        await commit(AT + HOUR - 1n);
+        expect(store.visits()).to.deep.equal([first, second]);
+        await commit(AT + HOUR);
+        expect(store.visits()).to.deep.equal([second]);
+        await commit(AT + HOUR + 1n);
+        expect(store.visits()).to.deep.equal([]);
+      });
+
+      it('come with what they led to, or not at all', async () => {
+        await begin();
+        const changes: Change[] = [{ type: 'attempt', minerId: 'alice' }];
+        await store.commit(changes, AT, [visit('alice')]);
+        store = await kind.reopen(store);
+        expect(store.visits()).to.deep.equal([visit('alice')]);
+        expect([...store.loadState().round.attempts]).to.deep.equal(['alice']);
+      });
     });
 
     it('A miner is known by its blocks', async () => {
@@ -425,6 +502,42 @@ describe('LmdbStore: what lies in the folder', () => {
     });
   });
 
+  describe('Visits', () => {
+    const AT = PARAMETERS.firstRoundStart;
+    const visits = (count: number, at = AT): Visit[] =>
+      Array.from({ length: count }, (_, n) => ({ at, network: '203.0.113.7', minerId: `m${n}`, accepted: false }));
+
+    it('of more than an hour ago are swept away, while others come and while nobody does', async () => {
+      await make(() => {});
+      await look(async (store) => {
+        await store.commit([], AT, visits(3_500));
+        await store.commit([], AT + HOUR - 1n);
+        expect(store.count('V')).to.equal(3_500);
+        await store.commit([{ type: 'attempt', minerId: 'm' }], AT + HOUR, visits(10, AT + HOUR));
+        expect(store.count('V')).to.equal(2_510);
+        for (let commits = 0; commits < 3; commits++) await store.commit([], AT + HOUR);
+        expect(store.count('V')).to.equal(10);
+        expect(store.visits()).to.have.length(10);
+      });
+    });
+
+    it('are read up to a limit: the newest', async () => {
+      await make((chain) => chain.pass(1_000n));
+      await tamper(path, (database) => {
+        for (let n = 0; n < LIMITS.visits + 5; n++) {
+          const visit = { at: AT + BigInt(n % 1_000), network: '203.0.113.7', minerId: `m${n}`, accepted: false };
+          putSealed(database, visitKey(visit), encodeVisit(visit));
+        }
+      });
+      await look((store) => {
+        const read = store.visits();
+        expect(read).to.have.length(LIMITS.visits);
+        expect(read.filter(({ at }) => at === AT)).to.have.length(LIMITS.visits / 1_000 - 4);
+        expect(read.every(({ at }, n) => n === 0 || (read[n - 1] as Visit).at <= at)).to.equal(true);
+      });
+    });
+  });
+
   it('A commit that cannot be carried out whole leaves nothing behind', async () => {
     const chain = await make((chain) => chain.extend('alice'));
     // The block and what it makes are written before the balance of the address that it spends from is.
@@ -441,17 +554,26 @@ describe('LmdbStore: what lies in the folder', () => {
   });
 
   describe('Damage is found when it is read', () => {
+    const VISIT: Visit = {
+      at: PARAMETERS.firstRoundStart + 1n,
+      network: '203.0.113.7',
+      minerId: 'alice',
+      accepted: true,
+    };
     const alice = textKey('alice');
     let hash: Buffer;
     let id: Buffer;
     let sound: { path: string; remove: () => void };
 
     before(async () => {
-      sound = await madeFolder((chain) => {
+      sound = await madeFolder(async (chain) => {
         chain.extend('alice');
         chain.fail('bob');
+        const { store, now } = chain;
+        void store.commit([], now, [VISIT]);
         hash = present(chain.chain.state.tip).hash;
         id = outputId(present(chain.chain.outputs.unspent()[0]));
+        await chain.store.putKey({ hash: alice, minerId: 'alice', madeAt: 1n });
       });
     });
     after(() => sound.remove());
@@ -473,6 +595,8 @@ describe('LmdbStore: what lies in the folder', () => {
       ['a miner', () => ['M', alice], (store) => store.miner('alice')],
       ['a lockout', () => ['L', lockoutEnd(), alice], (store) => store.loadState()],
       ['an attempt', () => ['T', u64(2n), u32(0)], (store) => store.loadState()],
+      ['a visit', () => ['V', visitKey(VISIT).subarray(1)], (store) => store.visits()],
+      ['a key', () => ['K', alice], (store) => store.keys()],
     ];
     const lockoutEnd = (): Buffer => u64(PARAMETERS.firstRoundStart + 120_000n + LOCKOUT_MS);
 

@@ -32,12 +32,20 @@ export class RawGrpc {
   }
 
   /** Makes a call; rejects with the library's error. */
-  unary(method: string, request: Uint8Array, options: CallOptions = {}, signal?: AbortSignal): Promise<Buffer> {
+  unary(
+    method: string,
+    request: Uint8Array,
+    options: CallOptions = {},
+    signal?: AbortSignal,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Buffer> {
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers)) metadata.add(name, value);
     return new Promise((resolve, reject) => {
       const answer = (error: ServiceError | null, bytes?: Buffer): void =>
         error === null && bytes !== undefined ? resolve(bytes) : reject(error);
       const bytes = Buffer.from(request);
-      const call = this.client.makeUnaryRequest(path(method), same, same, bytes, new Metadata(), options, answer);
+      const call = this.client.makeUnaryRequest(path(method), same, same, bytes, metadata, options, answer);
       signal?.addEventListener('abort', () => call.cancel());
     });
   }

@@ -3,6 +3,7 @@
 import { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import type { Change } from '../../src/engine/state.js';
 import { MemoryStore } from '../../src/store/memory.js';
+import type { Visit } from '../../src/store/store.js';
 import { ValidatorNode } from '../../src/validator/node.js';
 import { EASY } from './blocks.js';
 import { TestClock } from './clock.js';
@@ -26,13 +27,13 @@ export class HeldStore extends MemoryStore {
     this.open();
   }
 
-  override async commit(changes: readonly Change[], stamp: bigint): Promise<void> {
+  override async commit(changes: readonly Change[], stamp: bigint, visits: readonly Visit[] = []): Promise<void> {
     if (this.gate !== undefined) {
       this.held++;
       await this.gate;
       this.held--;
     }
-    await super.commit(changes, stamp);
+    await super.commit(changes, stamp, visits);
   }
 }
 

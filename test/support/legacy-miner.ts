@@ -58,10 +58,36 @@ export class LegacyMiner {
     return { block, answer: await this.submit(block) };
   }
 
-  /** Finds the timestamp, then the nonce. */
+  /**
+   * Does what the deployed program does, for ever: it asks, mines and submits, and `wait`s some milliseconds where that one sleeps. Throws where that
+   * one exits, and what `wait` throws.
+   */
+  async run(wait: (ms: number) => Promise<void>): Promise<never> {
+    if ((await this.getRoundInfo()).RoundInfo === undefined) throw new Error('it exits: no round info');
+    for (;;) {
+      const { LockoutStatus: lockout } = await this.checkLockout();
+      if (lockout === undefined) throw new Error('it exits: no lockout status');
+      if (lockout.is_locked) {
+        await wait((lockout.seconds_remaining + 1) * 1_000);
+        continue;
+      }
+      const tonce = (await this.getRoundInfo()).RoundInfo?.tonce;
+      const answer = typeof tonce === 'number' ? await this.submit(this.mineFor(tonce)) : undefined;
+      // Anything else than a result and it submits again at once.
+      const isHot = answer !== undefined && answer.BlockResult === undefined;
+      if (!isHot && answer?.BlockResult?.result !== 'Accepted') await wait(5_000);
+    }
+  }
+
+  /** Mines for the round in force. */
   async mine(index = 0, prevBlockHash = '0'.repeat(64)): Promise<LegacyBlock> {
     const tonce = (await this.getRoundInfo()).RoundInfo?.tonce;
     if (typeof tonce !== 'number') throw new Error('no tonce');
+    return this.mineFor(tonce, index, prevBlockHash);
+  }
+
+  /** Finds the timestamp, then the nonce. */
+  private mineFor(tonce: number, index = 0, prevBlockHash = '0'.repeat(64)): LegacyBlock {
     const start = this.now();
     let timestamp = start;
     while (!meetsTonce(timestamp, tonce)) {

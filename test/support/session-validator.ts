@@ -9,6 +9,7 @@ import type { Address } from '../../src/wire/address.js';
 import { winning } from './blocks.js';
 import type { AtEnd } from './makers.js';
 import { NO_LOG } from './nodes.js';
+import { listenFor, openDoor } from './servers.js';
 import { until } from './wait.js';
 
 /** The modules that a validator is made of: ours, or a copy of them in which a rule is broken. */
@@ -52,9 +53,10 @@ export async function serveSession(
   await store.begin({ difficulty: BigInt(difficulty), timescale: scale, firstRoundStart: clock.time }, clock.speed);
   const node = new ValidatorNode(store, clock);
   atEnd(() => (commit === 'hangs' ? undefined : node.stop()));
-  const server = wire === 'grpc' ? new GrpcServer(node, NO_LOG) : new JsonTcpServer(node, NO_LOG);
-  const address = await server.listen({ host: '127.0.0.1', port: 0 });
-  atEnd(() => server.close(0));
+  const admission = openDoor();
+  const Server = wire === 'grpc' ? GrpcServer : JsonTcpServer;
+  const { address, close } = await listenFor(new Server(node, admission, NO_LOG), wire, { admission });
+  atEnd(close);
   const tester: Tester = {
     setClock: (time) => {
       clock.time = time;

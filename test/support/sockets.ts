@@ -64,6 +64,11 @@ export class RawClient {
     });
   }
 
+  /** Speaks over a connection that is made already. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket);
+  }
+
   /** Sends bytes as they are, and resolves once the system has taken them. */
   send(bytes: Buffer): Promise<void> {
     return new Promise((resolve) => this.socket.write(bytes, () => resolve()));

@@ -2,10 +2,11 @@
 
 import { expect } from 'chai';
 import { SubmitResult, Timescale } from '../../gen/hourcoin/v1/validator_service.js';
+import { StartError } from '../../src/doors.js';
 import { key, u32 } from '../../src/store/records.js';
 import { StoreError } from '../../src/store/store.js';
 import type { ValidatorEvent } from '../../src/validator/events.js';
-import { StartError, type ValidatorOptions, ValidatorServer } from '../../src/validator-server.js';
+import { type ValidatorOptions, ValidatorServer } from '../../src/validator-server.js';
 import { formatAddress } from '../../src/wire/address.js';
 import { EASY, winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
@@ -77,8 +78,8 @@ describe('ValidatorServer', () => {
     later(() => taken.close());
     const free = formatAddress(await unusedAddress());
     const rows: [ValidatorOptions, RegExp][] = [
-      [{ address: 'nowhere' }, /^nowhere is not an address: write HOST:PORT$/],
-      [{ address: free, grpc: 'nowhere' }, /^nowhere is not an address: write HOST:PORT$/],
+      [{ address: 'nowhere' }, /nowhere is not an address: write host:port/],
+      [{ address: free, grpc: 'nowhere' }, /nowhere is not an address: write host:port/],
       [{ address: formatAddress(taken.address) }, /^Address already in use: 127\.0\.0\.1:\d+: /],
       [{ address: free, grpc: formatAddress(taken.address) }, /^Address already in use: 127\.0\.0\.1:\d+: /],
     ];

@@ -333,6 +333,17 @@ describe('verify', () => {
       /^the record of miner 'bob' does not count its blocks$/,
     ],
     [
+      'a visit that cannot be read',
+      (database) =>
+        database.putSync(key('V', u64(PARAMETERS.firstRoundStart + 30n * HOUR), Buffer.alloc(32)), Buffer.alloc(9)),
+      /^record V:[0-9a-f]{80} is damaged$/,
+    ],
+    [
+      'a key that cannot be read',
+      (database) => database.putSync(key('K', Buffer.alloc(32)), Buffer.alloc(20)),
+      /^record K:0{64} is damaged$/,
+    ],
+    [
       'a miner who has no block',
       (database) => putSealed(database, key('M', textKey('mallory')), Buffer.concat([u64(1n), u32(1)])),
       /^there are miners who have no block$/,

@@ -20,6 +20,7 @@ import {
   lockoutStatusFromJson,
   lockoutStatusToJson,
   notTakenToJson,
+  refusedToJson,
   roundInfoFromJson,
   roundInfoToJson,
   TIMESCALE_NAMES,
@@ -373,6 +374,42 @@ describe('Answers in JSON', () => {
         '{"BlockchainInfo":{"block_count":5,"difficulty":"0x1","tip_hash":7}}': /expected a string/,
       });
     });
+  });
+
+  describe('of who may not ask', () => {
+    const WHY = 'show "who" you are';
+    const rows = [
+      [
+        'SubmitBlock',
+        blockResultFromJson,
+        String.raw`{"BlockResult":{"result":"RejectedBlockchainValidation","message":"Not taken: show \"who\" you are","refused":"show \"who\" you are"}}`,
+      ],
+      [
+        'GetRoundInfo',
+        roundInfoFromJson,
+        '{"RoundInfo":{"round_start":0,"tonce":null,"challenge_seconds_remaining":0,"attempted_miners":0,"active_lockouts":0,' +
+          String.raw`"difficulty":"0x1","refused":"show \"who\" you are"}}`,
+      ],
+      [
+        'CheckLockout',
+        lockoutStatusFromJson,
+        String.raw`{"LockoutStatus":{"is_locked":true,"seconds_remaining":60,"refused":"show \"who\" you are"}}`,
+      ],
+      [
+        'GetBlockchainInfo',
+        blockchainInfoFromJson,
+        String.raw`{"Error":{"message":"show \"who\" you are","refused":"show \"who\" you are"}}`,
+      ],
+    ] as const;
+    for (const [call, reader, text] of rows) {
+      it(`${call}: is one that a deployed miner waits after, and a fault of reason UNAUTHENTICATED to our client`, () => {
+        expect(refusedToJson(call, WHY)).to.equal(text);
+        expect(() => read<unknown>(reader, text))
+          .to.throw(Fault, WHY)
+          .that.includes({ reason: 'UNAUTHENTICATED' });
+        expect(() => read<unknown>(reader, text.replace(/"refused":.*?"(?=\})/, '"refused":7'))).to.throw(JsonError);
+      });
+    }
   });
 
   describe('Error', () => {

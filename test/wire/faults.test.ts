@@ -11,6 +11,7 @@ const STATUSES: Readonly<Record<FaultReason, Status>> = {
   LIMIT_EXCEEDED: Status.INVALID_ARGUMENT,
   NOT_FOUND: Status.NOT_FOUND,
   OVERLOADED: Status.RESOURCE_EXHAUSTED,
+  UNAUTHENTICATED: Status.UNAUTHENTICATED,
   UNAVAILABLE: Status.UNAVAILABLE,
   CANCELLED: Status.CANCELLED,
 };
@@ -59,6 +60,19 @@ describe('Faults on gRPC', () => {
       }
     });
   }
+
+  it('say when to ask again where that is known, and a client learns it', () => {
+    for (const [retryMs, retryDelay] of [
+      [1, { nanos: 1_000_000 }],
+      [1_234, { seconds: 1, nanos: 234_000_000 }],
+      [3_600_000, { seconds: 3_600 }],
+    ] as const) {
+      const error = onTheWire(new Fault('OVERLOADED', 'why', '', retryMs));
+      expect(error.details['google.rpc.RetryInfo']).to.deep.equal({ retryDelay });
+      expect(faultFromGrpc(received(error))).to.include({ reason: 'OVERLOADED', retryMs });
+    }
+    expect(faultFromGrpc(received(onTheWire(new Fault('NOT_FOUND', 'why'))))?.retryMs).to.equal(undefined);
+  });
 
   it('name the field that is wrong, in a BadRequest', () => {
     const description = 'a block has at most 1000 transactions';

@@ -186,6 +186,24 @@ describe('Frames', () => {
     expect(reader.next()?.toString() === text).to.equal(true);
   });
 
+  it('that are put back come again, before those behind them', () => {
+    const reader = new FrameReader(MIB);
+    reader.push(Buffer.concat(['one', 'two', 'three'].map(frame)));
+    for (const text of ['one', 'two', 'three']) {
+      for (let times = 0; times < 3; times++) {
+        const bytes = reader.next() as Buffer;
+        expect(bytes.toString()).to.equal(text);
+        reader.putBack(bytes);
+        // Meanwhile more may come.
+        reader.push(frame(`behind ${text}`));
+      }
+      expect(String(reader.next())).to.equal(text);
+    }
+    expect(drain(reader).map(String)).to.deep.equal(
+      ['one', 'two', 'three'].flatMap((text) => Array(3).fill(`behind ${text}`)),
+    );
+  });
+
   it('of any text are read back', () => {
     fc.assert(
       fc.property(anyText, (text) => {

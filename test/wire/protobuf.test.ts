@@ -17,6 +17,7 @@ import {
   WatchRoundsRequest,
 } from '../../gen/hourcoin/v1/validator_service.js';
 import { Fault } from '../../src/engine/fault.js';
+import { LIMITS } from '../../src/engine/limits.js';
 import * as wire from '../../src/wire/protobuf.js';
 import { output } from '../support/blocks.js';
 import { delimited, nested, tag, UNKNOWN_FIELD, varint } from '../support/protobuf-bytes.js';
@@ -228,6 +229,21 @@ describe('Requests in protobuf', () => {
       });
     });
   }
+
+  it('have no more fields than any of them needs, of whatever kind and wherever in them', () => {
+    const most = Buffer.alloc(2 * LIMITS.messageFields, Buffer.concat([tag(UNKNOWN_FIELD, 0), varint(0)]));
+    expect(wire.getBlockchainInfoFromProto(most)).to.equal(undefined);
+    for (const [path, field] of [
+      [[], Buffer.concat([tag(UNKNOWN_FIELD, 0), varint(0)])],
+      [[], Buffer.concat([tag(2, 2), varint(0)])],
+      [[2], Buffer.concat([tag(6, 2), varint(0)])],
+      [[2, 6], Buffer.concat([tag(2, 2), varint(0)])],
+    ] as const) {
+      const fault = faultOf(wire.submitBlockFromProto, nested(path, Buffer.alloc(1_000_000, field)));
+      expect(fault.reason).to.equal('LIMIT_EXCEEDED');
+      expect(fault.message).to.equal('the message has more than 100000 fields');
+    }
+  });
 
   it('keep a leading U+FEFF, which in protobuf is text', () => {
     const transactions = [{ inputs: [], outputs: [output('\ufeffbob', 1, 5n)] }];

@@ -5,6 +5,7 @@ import { MAX_U128 } from '../../src/engine/bytes.js';
 import { Fault } from '../../src/engine/fault.js';
 import { blockToJson, type Request, requestFromJson, requestToJson } from '../../src/wire/requests.js';
 import { anyJson, exact, type Json } from '../support/json-text.js';
+import { heapBytesKept } from '../support/memory.js';
 import { anyBlock, anyText } from '../support/random.js';
 import { bitsOfDouble, vectors } from '../support/vectors.js';
 
@@ -113,12 +114,17 @@ describe('Requests in JSON', () => {
     );
   });
 
-  it('keep any miner id', () => {
+  it('keep any miner id, and the token beside it', () => {
     fc.assert(
-      fc.property(anyText, fc.constantFrom('GetRoundInfo', 'CheckLockout'), (minerId, call) => {
-        const request = { call, minerId } as const;
-        expect(read(requestToJson(request))).to.deep.equal(request);
-      }),
+      fc.property(
+        anyText,
+        fc.option(anyText),
+        fc.constantFrom('GetRoundInfo', 'CheckLockout'),
+        (minerId, token, call) => {
+          const request = { call, minerId, ...(token === null ? {} : { apiKey: token }) } as const;
+          expect(read(requestToJson(request))).to.deep.equal(request);
+        },
+      ),
     );
   });
 
@@ -200,5 +206,39 @@ describe('Requests in JSON', () => {
       ),
       { numRuns: 4_000 },
     );
+  });
+
+  it('of which a miner id is kept are not kept with it, however long they are and in whatever characters', () => {
+    const ids = ['a miner id that is kept', 'é'.repeat(128), 'escaped: \\u00e9 and more of it'];
+    const requests = ids.flatMap((id) => [
+      (miner: number) => `{"CheckLockout":{"miner_id":"${id} ${miner}"}}${' '.repeat(100_000)}`,
+      (miner: number) => submission({ after: ' '.repeat(100_000) }).replace('"m"', `"${id} ${miner}"`),
+    ]);
+    const keep = (): string[] =>
+      Array.from({ length: 300 }, (_, miner) => {
+        const request = read((requests[miner % requests.length] as (typeof requests)[number])(miner));
+        return request.call === 'GetBlockchainInfo' ? '' : request.minerId;
+      });
+    expect(heapBytesKept(keep)).to.be.below(300 * 1_000);
+    expect(new Set(keep()).size).to.equal(300);
+  });
+
+  it('beyond the limits build no more than shows it', () => {
+    const many = (count: number): string => Array(count).fill('["",0,0]').join();
+    const transactions = (...outputs: string[]): string => outputs.map((each) => `[[${each}],[${each}]]`).join();
+    const counts = (text: string): number[] => {
+      const request = read(`{"SubmitBlock":["m",[0,0,"","",0,[${text}]]]}`);
+      if (request.call !== 'SubmitBlock') throw new Error('it is another request');
+      const { transactions } = request.block;
+      const total = (of: 'inputs' | 'outputs'): number => transactions.reduce((sum, each) => sum + each[of].length, 0);
+      return [transactions.length, total('inputs'), total('outputs')];
+    };
+    expect(counts(transactions(many(10_000)))).to.deep.equal([1, 10_000, 10_000]);
+    expect(counts(transactions(many(20_000)))).to.deep.equal([1, 10_001, 10_001]);
+    expect(counts(transactions(...Array(10).fill(many(2_000))))).to.deep.equal([10, 10_001, 10_001]);
+    expect(counts(transactions(...Array(1_000).fill('')))).to.deep.equal([1_000, 0, 0]);
+    expect(counts(transactions(...Array(5_000).fill('')))).to.deep.equal([1_001, 0, 0]);
+    // The rest is still JSON, or nothing is taken at all.
+    expect(faultOf(`{"SubmitBlock":["m",[0,0,"","",0,[[[${many(10_001)},x],[]]]]]}`).reason).to.equal('MALFORMED');
   });
 });

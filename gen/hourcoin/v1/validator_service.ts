@@ -1003,9 +1003,11 @@ export const WatchRoundsResponse: MessageFns<WatchRoundsResponse> = {
  * Judges blocks and serves miners. The same four calls as the JSON/TCP protocol (spec, section 2), and a stream of rounds.
  *
  * Faults are gRPC statuses with google.rpc details: INVALID_ARGUMENT (BadRequest), RESOURCE_EXHAUSTED and UNAVAILABLE
- * (RetryInfo), each with an ErrorInfo of domain "hourcoin" and a stable reason: MALFORMED, LIMIT_EXCEEDED, NOT_FOUND,
- * OVERLOADED, UNAVAILABLE, CANCELLED. More may come (UNAUTHENTICATED and PERMISSION_DENIED among the statuses): go by the status
- * where a reason is unknown. Statuses that the transport makes have no details. A rejected block is an answer, not a fault.
+ * (RetryInfo), UNAUTHENTICATED, each with an ErrorInfo of domain "hourcoin" and a stable reason: MALFORMED, LIMIT_EXCEEDED,
+ * NOT_FOUND, OVERLOADED, UNAUTHENTICATED, UNAVAILABLE, CANCELLED. More may come: go by the status where a reason is unknown.
+ * Statuses that the transport makes have no details. A rejected block is an answer, not a fault.
+ *
+ * A miner id can belong to a key: its token is the metadata "authorization: Bearer TOKEN" of every call in its name.
  */
 export type ValidatorServiceDefinition = typeof ValidatorServiceDefinition;
 export const ValidatorServiceDefinition = {

@@ -1,0 +1,132 @@
+/** The files of TLS: read at start, and again when they change. */
+
+import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { Log } from './log.js';
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  /** The server's certificate, with those between it and its authority. */
+  readonly cert: string;
+  /** Its private key, without a passphrase. */
+  readonly key: string;
+  /** Authorities whose certificates clients must show; undefined where clients need none. */
+  readonly clientCa?: string | undefined;
+}
+
+/** What is in them. */
+interface Contents {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | undefined;
+}
+
+/** How often the files are looked at, milliseconds. */
+const LOOK_EVERY_MS = 1_000;
+
+export class Certificates {
+  private listeners: ((context: SecureContextOptions) => void)[] = [];
+  private readonly look = (): void => this.reload();
+  private contents: Contents;
+
+  /** Throws an Error that names the file where one cannot be read or they do not fit. */
+  constructor(
+    private readonly files: TlsFiles,
+    private readonly log: Log,
+  ) {
+    this.contents = readFiles(files);
+  }
+
+  /** How TLS is served with them. */
+  get current(): SecureContextOptions {
+    return {
+      ...this.contents,
+      minVersion: 'TLSv1.2',
+      // Renegotiating costs the server more than the client.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    };
+  }
+
+  get asksClients(): boolean {
+    return this.files.clientCa !== undefined;
+  }
+
+  /** Looks for changes from now on. */
+  watch(): void {
+    // By name and time: a certificate is renewed by moving another into its place, or a link.
+    for (const path of this.paths) watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, this.look);
+    // They may have changed since they were read.
+    this.reload();
+  }
+
+  /** Hears of new certificates, for connections to come. */
+  onChange(listener: (context: SecureContextOptions) => void): void {
+    this.listeners.push(listener);
+  }
+
+  close(): void {
+    for (const path of this.paths) unwatchFile(path, this.look);
+    this.listeners = [];
+  }
+
+  private get paths(): string[] {
+    return Object.values(this.files).filter((path) => path !== undefined);
+  }
+
+  private reload(): void {
+    const before = this.contents;
+    try {
+      this.contents = readFiles(this.files);
+    } catch (error) {
+      // One of them may have been replaced, and the other not yet.
+      return this.log.error(`The new TLS files are not used: ${error instanceof Error ? error.message : error}`);
+    }
+    if (isSame(before, this.contents)) return;
+    for (const listener of this.listeners) listener(this.current);
+    this.log.info('The TLS files have changed: new connections use them');
+  }
+}
+
+function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
+  const contents = {
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    ca: clientCa === undefined ? undefined : readFileSync(clientCa),
+  };
+  const [own] = certificates(cert, contents.cert);
+  if (!own.checkPrivateKey(privateKey(key, contents.key))) throw new Error(`${key} is not the key of ${cert}`);
+  // What is no certificate TLS itself would pass over here, and nobody could come in.
+  if (clientCa !== undefined && contents.ca !== undefined) certificates(clientCa, contents.ca);
+  try {
+    createSecureContext(contents);
+  } catch (error) {
+    throw new Error(`${cert} cannot be used: ${error instanceof Error ? error.message : error}`);
+  }
+  return contents;
+}
+
+/** From where a certificate begins to where the next one does. */
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?(?=-----BEGIN CERTIFICATE-----|$)/g;
+
+function certificates(path: string, pem: Buffer): [X509Certificate, ...X509Certificate[]] {
+  try {
+    const [first, ...others] = pem.toString('latin1').match(CERTIFICATE) ?? [''];
+    return [new X509Certificate(first), ...others.map((other) => new X509Certificate(other))];
+  } catch {
+    throw new Error(`${path} is not a certificate in PEM`);
+  }
+}
+
+function privateKey(path: string, pem: Buffer): KeyObject {
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    throw new Error(`${path} is not a private key in PEM without a passphrase`);
+  }
+}
+
+function isSame(one: Contents, other: Contents): boolean {
+  const { cert, key, ca = cert } = other;
+  return one.cert.equals(cert) && one.key.equals(key) && (one.ca ?? one.cert).equals(ca);
+}
