@@ -323,7 +323,7 @@ describe('From one address, within any hour', () => {
     });
   });
 
-  describe('a million addresses', () => {
+  describe('hundreds of thousands of addresses', () => {
     const NOW = 1_762_800_000_000n;
     const limits = { maxBlocksPerIp: 2, maxMinersPerIp: 2 };
     const from = (n: number): Visit => ({
@@ -340,7 +340,7 @@ describe('From one address, within any hour', () => {
         return sources;
       };
       const some = heapBytesKept(fill(0, LIMITS.visits / 2));
-      expect(heapBytesKept(fill(LIMITS.visits / 2, 1_000_000 - LIMITS.visits / 2))).to.be.below(some / 2);
+      expect(heapBytesKept(fill(LIMITS.visits / 2, LIMITS.visits))).to.be.below(some / 2);
       expect(() => sources.check('203.0.113.7', 'alice', NOW + 1_001n)).not.to.throw();
     });
 
