@@ -1,7 +1,17 @@
 /** A data folder: who may write to it, and whether its file can be opened at all. */
 
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tryLock } from 'fs-native-extensions';
@@ -67,15 +77,24 @@ export function checkDataFile(folder: string): void {
     const first = readMeta(file, 0);
     const second = first && readMeta(file, first.pageSize);
     if (first === undefined || second === undefined) throw damaged(folder, 'it does not begin as a database does');
-    const { pageSize, lastPage } = second.transaction > first.transaction ? second : first;
-    const whole = fstatSync(file).size >= (Number(lastPage) + 1) * pageSize;
-    // A last page that was never used may be missing: a process that may die finds out.
+    const whole = fstatSync(file).size >= wholeSize(first, second);
+    // A last page that was never used may be missing after a crash: a process that may die finds out.
     if (!whole && !canBeRead(folder)) throw damaged(folder, 'it is cut short');
   } catch (error) {
     throw error instanceof StoreError ? error : unusable(folder, error);
   } finally {
     if (file !== undefined) closeSync(file);
   }
+}
+
+/** Gives a closed data file the pages at its end that were never used: the next start need not find out that it lacks no other. */
+export function completeDataFile(folder: string): void {
+  const file = openSync(join(folder, DATA_FILE), 'r+');
+  const first = readMeta(file, 0);
+  const second = first && readMeta(file, first.pageSize);
+  const size = first && second ? wholeSize(first, second) : 0;
+  if (fstatSync(file).size < size) ftruncateSync(file, size);
+  closeSync(file);
 }
 
 /** The error of a folder whose data cannot be used. */
@@ -111,6 +130,12 @@ function readMeta(file: number, at: number): Meta | undefined {
     lastPage: bytes.readBigUInt64LE(META.lastPage),
     transaction: bytes.readBigUInt64LE(META.transaction),
   };
+}
+
+/** The size of the file as its latest transaction has it, bytes. */
+function wholeSize(first: Meta, second: Meta): number {
+  const { pageSize, lastPage } = second.transaction > first.transaction ? second : first;
+  return (Number(lastPage) + 1) * pageSize;
 }
 
 function canBeRead(folder: string): boolean {

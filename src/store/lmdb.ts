@@ -4,7 +4,16 @@ import { type Database, open } from 'lmdb';
 import { LIMITS } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { type ChainParameters, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
-import { checkDataFile, checkRoom, damaged, hasData, lockFolder, reason, unusable } from './folder.js';
+import {
+  checkDataFile,
+  checkRoom,
+  completeDataFile,
+  damaged,
+  hasData,
+  lockFolder,
+  reason,
+  unusable,
+} from './folder.js';
 import * as records from './records.js';
 import { key, type Table, textKey, u32, u64, unseal } from './records.js';
 import {
@@ -35,7 +44,7 @@ export class LmdbStore implements Store {
 
   private constructor(
     private readonly database: Database<Buffer, Buffer>,
-    private readonly unlock: () => void,
+    private readonly closed: () => void,
   ) {}
 
   /** Opens a data folder for its one writer, and makes it where there is none. Throws a StoreError that says what to do. */
@@ -44,7 +53,13 @@ export class LmdbStore implements Store {
     try {
       if (hasData(folder)) checkDataFile(folder);
       else checkRoom(folder);
-      return LmdbStore.openDatabase(folder, false, unlock);
+      return LmdbStore.openDatabase(folder, false, () => {
+        try {
+          completeDataFile(folder);
+        } finally {
+          unlock();
+        }
+      });
     } catch (error) {
       unlock();
       throw error;
@@ -58,7 +73,7 @@ export class LmdbStore implements Store {
     return LmdbStore.openDatabase(folder, true, () => {});
   }
 
-  private static openDatabase(folder: string, readOnly: boolean, unlock: () => void): LmdbStore {
+  private static openDatabase(folder: string, readOnly: boolean, closed: () => void): LmdbStore {
     let database: Database<Buffer, Buffer>;
     try {
       // Without overlappingSync a commit is on the disk when it resolves. Without eventTurnBatching a commit that fails is rejected once, to
@@ -77,7 +92,7 @@ export class LmdbStore implements Store {
       const { code } = error as { code?: unknown };
       throw typeof code === 'number' && code > 0 ? unusable(folder, error) : damaged(folder, reason(error));
     }
-    const store = new LmdbStore(database, unlock);
+    const store = new LmdbStore(database, closed);
     try {
       store.readHeader(folder);
       return store;
@@ -265,7 +280,7 @@ export class LmdbStore implements Store {
 
   async close(): Promise<void> {
     await this.database.close();
-    this.unlock();
+    this.closed();
   }
 
   private writes(): Writes {

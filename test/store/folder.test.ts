@@ -165,6 +165,22 @@ describe('A data folder that cannot be used is refused, and left as it is', () =
     folder.remove();
   });
 
+  it('A last page that was never used may be missing, and is there once the store was closed', async () => {
+    const folder = copyOf(sound.path);
+    const bytes = readFileSync(data(folder.path));
+    const pageSize = bytes.readUInt32LE(48);
+    // Both meta pages count one page more (LMDB: mm_last_pg).
+    for (const meta of [0, pageSize]) {
+      bytes.writeBigUInt64LE(bytes.readBigUInt64LE(meta + 144) + 1n, meta + 144);
+    }
+    writeFileSync(data(folder.path), bytes);
+    const store = LmdbStore.open(folder.path);
+    expect(store.stored).not.to.equal(undefined);
+    await store.close();
+    expect(readFileSync(data(folder.path)).length).to.equal(bytes.length + pageSize);
+    folder.remove();
+  });
+
   it('A folder in which no chain has begun yet begins one', async () => {
     const folder = temporaryFolder();
     const path = join(folder.path, 'deep', 'deeper');
