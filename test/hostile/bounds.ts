@@ -57,16 +57,20 @@ export function holdsAtMost(most: Holds, held: Holds): boolean {
   return held.memory <= most.memory && held.descriptors <= most.descriptors;
 }
 
-/** What did not hold. */
+/** Where honest clients waited for too long. */
+export function slownessOf({ asked }: Measured): string[] {
+  return asked.flatMap(({ quiet, under }) => {
+    const most = BOUNDS.slower * Math.max(p99(quiet), BOUNDS.leastQuietMs, p99(under, 'lateMs'));
+    return p99(under) > most ? [`p99 on ${under.wire} was ${shown(p99(under))} ms, and may be ${shown(most)}`] : [];
+  });
+}
+
+/** What else did not hold. */
 export function problemsOf({ asked, won, most, peak, after }: Measured): string[] {
   const problems: string[] = [];
-  for (const { quiet, under } of asked) {
+  for (const { under } of asked) {
     const { wire, failures } = under;
-    const slowest = BOUNDS.slower * Math.max(p99(quiet), BOUNDS.leastQuietMs, p99(under, 'lateMs'));
     if (failures.length > 0) problems.push(`${failures.length} requests on ${wire} were not answered: ${failures[0]}`);
-    // Where nothing was answered, it is not a number that is small enough.
-    if (!(p99(under) <= slowest))
-      problems.push(`p99 on ${wire} was ${shown(p99(under))} ms, and may be ${shown(slowest)}`);
   }
   for (const wire of WIRES) {
     if (!won.some((block) => block.wire === wire)) problems.push(`no honest miner on ${wire} had a block accepted`);

@@ -37,7 +37,7 @@ export interface Asked {
 /** What 99 of 100 answers stay under, milliseconds; and what the lateness of their requests does. */
 export function p99({ answers }: Asked, of: 'ms' | 'lateMs' = 'ms'): number {
   const sorted = answers.map((answer) => answer[of]).sort((a, b) => a - b);
-  return sorted[Math.ceil(0.99 * sorted.length) - 1] ?? Number.POSITIVE_INFINITY;
+  return sorted[Math.ceil(0.99 * sorted.length) - 1] ?? (of === 'ms' ? Number.POSITIVE_INFINITY : 0);
 }
 
 /** What was asked from a time on. */

@@ -11,7 +11,7 @@ const NAMES = ATTACKS.map(({ name }) => name);
 
 const program = new Command('npm run test:hostile --')
   .description(
-    'Attacks a validator, for each attack a new one, while honest clients ask and mine beside it. The long form takes about a quarter of an hour. ' +
+    'Attacks a validator, for each attack a new one, while honest clients ask and mine beside it. The long form takes about half an hour. ' +
       'Linux only: memory and open files are read from /proc.',
   )
   .option('--short', 'little of everything, in about two minutes')
@@ -48,7 +48,8 @@ for (const attack of ATTACKS) {
   if (options.only?.includes(attack.name) === false) continue;
   say(`\n${attack.name}: ${attack.tries}`);
   const begun = performance.now();
-  const problems = await problemsUnder(attack);
+  const problems = (await problemsUnder(attack)) ??
+    (await problemsUnder(attack)) ?? ['twice in a row clients waited too long'];
   if (stop.signal.aborted) break;
   const seconds = ((performance.now() - begun) / 1_000).toFixed(1);
   counts[problems.length === 0 ? 'passed' : 'failed']++;
@@ -64,14 +65,18 @@ if (stop.signal.aborted) say('\nstopped');
 else say(`\n${counts.passed} passed, ${counts.failed} failed`);
 if (counts.failed > 0) process.exitCode ??= 1;
 
-/** Attacks a validator, and says what was measured. Returns what did not hold. */
-async function problemsUnder(attack: Attack): Promise<readonly string[]> {
+/**
+ * Attacks a validator, and says what was measured. Returns what did not hold; undefined where that is no more than that clients waited for too
+ * long, which others on this machine may have made them, once.
+ */
+async function problemsUnder(attack: Attack): Promise<readonly string[] | undefined> {
   try {
-    const { problems, measured, figures } = await trial(attack, effort, stop.signal);
+    const { problems, slowness, measured, figures } = await trial(attack, effort, stop.signal);
     const done = Object.entries(figures).map(([what, count]) => `${Math.round(count).toLocaleString('en')} ${what}`);
     say(`  ${done.join(', ')}`);
     say(`  ${measured}`);
-    return problems;
+    for (const slow of slowness) say(`  ${slow}`);
+    return problems.length === 0 && slowness.length > 0 ? undefined : problems;
   } catch (error) {
     return [error instanceof Error ? String(error.stack) : String(error)];
   }

@@ -14,8 +14,9 @@ const MEBIBYTE = 1_048_576;
 /** How long the validator waits for the rest of a request where that is tried, milliseconds. */
 const PATIENCE_MS = 1_000;
 
-/** How long a connection waits before its next byte, milliseconds. */
+/** A connection waits so long before its next byte, milliseconds: the others have theirs meanwhile, a share of them at a time. */
 const DRIP_MS = 100;
+const SHARES = 10;
 
 /** How long a mebibyte takes on a line of a gigabit a second, milliseconds. */
 const MEBIBYTE_MS = 8;
@@ -33,10 +34,13 @@ const drip: Attack = {
     const sockets = await throng(jsonTcp, CONNECTIONS);
     const calls = await unfinishedCalls(grpc, CONNECTIONS);
     inPlace();
-    for (let at = 0; at * DRIP_MS < ms; at++) {
-      for (const socket of sockets) write(socket, request.subarray(at, at + 1));
-      for (const { stream } of calls) if (stream.writable) stream.write(MESSAGE.subarray(at, at + 1));
-      await sleep(DRIP_MS);
+    for (let step = 0; step * (DRIP_MS / SHARES) < ms; step++) {
+      const at = Math.floor(step / SHARES);
+      for (let n = step % SHARES; n < CONNECTIONS; n += SHARES) {
+        write(sockets[n], request.subarray(at, at + 1));
+        if (calls[n]?.stream.writable) calls[n]?.stream.write(MESSAGE.subarray(at, at + 1));
+      }
+      await sleep(DRIP_MS / SHARES);
     }
     const left = sockets.length - cut(sockets) + calls.length - ended(calls);
     if (left > 0) throw new Error(`${left} of ${2 * CONNECTIONS} were not cut off`);
@@ -53,6 +57,8 @@ const announced: Attack = {
     const calls = await unfinishedCalls(grpc, CONNECTIONS);
     for (const socket of sockets) write(socket, header(MEBIBYTE));
     for (const { stream } of calls) stream.write(MESSAGE.subarray(0, 5));
+    // All of them at once are a burst, and so is ending those that are too many: both are soon over.
+    await sleep(ms / 3);
     inPlace();
     await sleep(ms);
     return { connections: 2 * CONNECTIONS, 'gRPC calls ended': ended(calls) };

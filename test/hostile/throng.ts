@@ -44,8 +44,8 @@ export function cut(sockets: readonly Socket[]): number {
 }
 
 /** Writes where the connection is still there. */
-export function write(socket: Socket, ...pieces: readonly Buffer[]): void {
-  if (!socket.destroyed) socket.write(Buffer.concat(pieces));
+export function write(socket: Socket | undefined, ...pieces: readonly Buffer[]): void {
+  if (socket?.destroyed === false) socket.write(Buffer.concat(pieces));
 }
 
 /** Writes, and resolves once more can be written or the connection is gone; never before others had their turn. */

@@ -5,7 +5,7 @@ import { footprint } from '../support/footprint.js';
 import { type RunningValidator, temporaryFolder } from '../support/programs.js';
 import { makeCertificates } from '../support/tls.js';
 import type { Attack, Effort, Figures } from './attack.js';
-import { BOUNDS, type Holds, holdsAtMost, inWords, type Measured, mayHold, problemsOf } from './bounds.js';
+import { BOUNDS, type Holds, holdsAtMost, inWords, type Measured, mayHold, problemsOf, slownessOf } from './bounds.js';
 import { type Asked, askDuring, Miners, newcomer, since, WIRES, type Wire } from './honest.js';
 import { Attacker } from './orders.js';
 import { endVictim, holds, listening, makeLargeBlocks, startVictim, victimOf } from './victim.js';
@@ -14,6 +14,8 @@ import { endVictim, holds, listening, makeLargeBlocks, startVictim, victimOf } f
 export interface Outcome {
   /** What did not hold. */
   readonly problems: readonly string[];
+  /** Where honest clients waited for too long. */
+  readonly slowness: readonly string[];
   /** What was measured, in words. */
   readonly measured: string;
   /** What the attacker has done. */
@@ -39,7 +41,7 @@ export async function trial(attack: Attack, effort: Effort, stop: AbortSignal): 
     await makeLargeBlocks(validator, attack.largeBlocks ?? 0);
     const { measured, figures } = await measure(validator, attack, effort);
     const problems = [...problemsOf(measured), ...(await endVictim(validator, folder.path, attack))];
-    return { problems, measured: inWords(measured), figures };
+    return { problems, slowness: slownessOf(measured), measured: inWords(measured), figures };
   } catch (error) {
     const { exitCode, signalCode } = program.process;
     if (exitCode === null && signalCode === null) throw error;
