@@ -5,10 +5,14 @@ import { DEFAULT_TIMEOUT_MS } from '../client/errors.js';
 import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../defaults.js';
 import { MAX_U32 } from '../engine/bytes.js';
 import { DEFAULT_MAX_ATTEMPTS } from '../miner/effort.js';
+import { DEFAULT_TOLERANCE_MS } from '../time/source-spec.js';
 import * as read from './arguments.js';
 
 /** A validator with the defaults, on both wires. */
 const BOTH = [DEFAULT_JSON_TCP, `grpc://${DEFAULT_GRPC}`];
+
+/** Public servers of three keepers of time, so that one that is wrong is found out. */
+const DEFAULT_TIME_SOURCES = ['ntp:time.cloudflare.com', 'ntp:time.nist.gov', 'ntp:ptbtime1.ptb.de'];
 
 /** How a validator's address is written, for a client that speaks either wire. */
 const ADDRESS = '[tls://]host:port, or grpc[s]://host:port';
@@ -16,6 +20,7 @@ const ADDRESS = '[tls://]host:port, or grpc[s]://host:port';
 export function addClientCommands(program: Command): void {
   addMiner(program);
   addStatus(program);
+  addTime(program);
   addBlock(program);
   addConformance(program);
   addDemo(program);
@@ -70,6 +75,34 @@ function addStatus(program: Command): void {
   withCredentials(status).action(async (validator, options) => {
     const { runStatus } = await import('./status.js');
     await runStatus(validator, options);
+  });
+}
+
+function addTime(program: Command): void {
+  const time = program
+    .command('time')
+    .description(
+      "hold this host's clock against sources of time and a validator: would a block made now be in the window?",
+    )
+    .addArgument(new Argument('[validator]', `${ADDRESS} (default: only the sources)`).argParser(read.validatorAddress))
+    .addOption(
+      read
+        .option(
+          '--time-source <source>',
+          `system (none), ntp:HOST[:PORT],… or an http[s]://… that answers as the World Time API does; may be repeated (default: ${DEFAULT_TIME_SOURCES.join(' ')})`,
+        )
+        .argParser(read.timeSources),
+    )
+    .addOption(
+      read
+        .option('--time-tolerance <ms>', 'how uncertain a source may be')
+        .argParser(read.integer(1, 300_000))
+        .default(DEFAULT_TOLERANCE_MS),
+    )
+    .addOption(read.option('--json', 'print JSON'));
+  withCredentials(time).action(async (validator, { timeSource = DEFAULT_TIME_SOURCES, ...options }) => {
+    const { runTime } = await import('./time.js');
+    await runTime(validator, { timeSource, ...options });
   });
 }
 

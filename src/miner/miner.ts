@@ -9,7 +9,6 @@ import {
   type RoundInfo,
   type SubmitBlockResponse,
   SubmitResult,
-  Timescale,
 } from '../../gen/hourcoin/v1/validator_service.js';
 import { Backoff } from '../client/backoff.js';
 import { ConnectionError } from '../client/errors.js';
@@ -17,15 +16,14 @@ import { NO_HASH } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { Fault } from '../engine/fault.js';
 import { WINDOW_FUTURE_MS, WINDOW_PAST_MS } from '../engine/step.js';
-import { type Challenge, NO_CHALLENGE } from '../engine/tonce.js';
-import { systemTime } from '../time/clock.js';
 import { systemTimer, type Timer } from '../time/timer.js';
 import type { ChainValidator, Validator } from '../validator/validator.js';
 import { DEFAULT_MAX_ATTEMPTS } from './effort.js';
 import type { MinerObserver } from './events.js';
 import { linked } from './linked.js';
-import { PolledRounds, type Rounds, type ToldRound, WatchedRounds } from './rounds.js';
+import { isOther, PolledRounds, type Rounds, type ToldRound, WatchedRounds } from './rounds.js';
 import { coinbase, findNonce, findTimestamp, type Progress } from './search.js';
+import { challengeNow, hostDiffers, surelyPassed, validatorTime } from './validator-time.js';
 
 /** How a miner mines. */
 export interface MiningOptions {
@@ -49,6 +47,9 @@ export interface MiningOptions {
 
 /** What a deployed miner waits after a rejection, milliseconds (spec, section 7). */
 const REJECTED_MS = 5_000n;
+
+/** Longer ago, what a validator told of its time is asked for again: its clock may have been slewed, or stand still. Milliseconds. */
+const FRESH_MS = Number(WINDOW_FUTURE_MS / 2n);
 
 /** A block that is not on the tip used nothing up: the miner goes on at once on the new one. */
 const OFF_TIP: readonly ChainCode[] = [
@@ -118,7 +119,9 @@ export class Miner {
   /** Makes one block for a round and no more; undefined where no timestamp meets the tonce or a new round comes first. */
   async makeOne(round: ToldRound): Promise<Block | undefined> {
     try {
-      return await this.makeBlock(round);
+      const block = await this.makeBlock(round);
+      const other = block && (await this.untilTimely(block, round));
+      return other === undefined ? block : undefined;
     } finally {
       this.stopped.abort();
     }
@@ -127,10 +130,10 @@ export class Miner {
   private async makeBlock(round: ToldRound): Promise<Block | undefined> {
     const { info } = round;
     const { index, prevBlockHash } = this.placeOf(info);
-    const { tonce, secondsRemaining } = this.challengeNow(round);
+    const { tonce, secondsRemaining } = challengeNow(round, this.timer.now());
     this.observe({ type: 'mining', index, tonce, secondsRemaining });
 
-    const now = this.surelyPassed(round);
+    const now = surelyPassed(round, this.timer.now());
     const afterTip = (info.tipTimestamp ?? -1n) + 1n;
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS } = this.options;
     const timestamp = findTimestamp(now > afterTip ? now : afterTip, tonce, maxAttempts);
@@ -146,10 +149,33 @@ export class Miner {
     const block = await this.search(round, template);
     if (block === undefined) return undefined;
     this.observe({ type: 'mined', block });
-    // A timestamp too far ahead of the validator's clock is kept until the clock is near.
-    const ahead = timestamp - WINDOW_FUTURE_MS / 2n - this.validatorTime(round);
-    if (ahead > 0n) await this.pause(ahead, info);
     return block;
+  }
+
+  /**
+   * Keeps a block until the validator's clock is near its timestamp. Returns the round to go on with where the block is of no use any more: a new round
+   * has come, or the clock has left it behind.
+   */
+  private async untilTimely({ timestamp }: Block, made: ToldRound): Promise<ToldRound | undefined> {
+    for (let round = made; ; ) {
+      round = await this.fresh(round);
+      if (isOther(round.info, made.info)) {
+        this.observe({ type: 'overtaken' });
+        return round;
+      }
+      const now = validatorTime(round, this.timer.now());
+      if (timestamp < now - WINDOW_PAST_MS) return round;
+      const ahead = timestamp - WINDOW_FUTURE_MS / 2n - now;
+      if (ahead <= 0n) return undefined;
+      await this.pause(ahead, round.info);
+    }
+  }
+
+  /** A round with the validator's time as it was told just now. Nobody corrects the clock of a trial, and a deployed validator tells none. */
+  private async fresh(round: ToldRound): Promise<ToldRound> {
+    const { info, at } = round;
+    const isFresh = this.timer.now() - at <= FRESH_MS;
+    return isFresh || info.round === 0n || info.clockSpeed !== 1 ? round : this.rounds.again(round, this.signal);
   }
 
   /** Searches the nonce until it is found, a new round has come or the timestamp grows too old for the window. */
@@ -163,7 +189,7 @@ export class Miner {
     const newRound = this.rounds.after(round, signal).then(() => {
       overtaken = true;
     });
-    const freshMs = WINDOW_PAST_MS / 2n - (this.validatorTime(round) - template.timestamp);
+    const freshMs = WINDOW_PAST_MS / 2n - (validatorTime(round, this.timer.now()) - template.timestamp);
     const tooOld = this.pause(freshMs, round.info, signal);
     const ends = [newRound, tooOld].map((end) =>
       end.then(
@@ -212,9 +238,12 @@ export class Miner {
   }
 
   /** Makes a block for a round and submits it. Returns the round to go on with. */
-  private async mine(round: ToldRound): Promise<ToldRound> {
+  private async mine(told: ToldRound): Promise<ToldRound> {
+    const round = await this.untilAnswered(() => this.fresh(told));
     const block = await this.makeBlock(round);
     if (block === undefined) return this.untilAnswered(() => this.latest());
+    const other = await this.untilAnswered(() => this.untilTimely(block, round));
+    if (other !== undefined) return other;
     this.observe({ type: 'submitting' });
     let verdict: SubmitBlockResponse;
     try {
@@ -308,33 +337,10 @@ export class Miner {
     return this.ownPlace;
   }
 
-  /** The validator's clock now: what it told, and the time that has passed since at its pace. */
-  private validatorTime({ info, at }: ToldRound): bigint {
-    if (info.round > 0n) return info.serverTime + BigInt(Math.floor((this.timer.now() - at) * info.clockSpeed));
-    // A deployed validator does not tell its time. One on UTC refuses TAI, one on TAI takes both while its tip is old enough; a round
-    // that begins in the future of UTC is one on TAI (spec, section 3).
-    const utc = systemTime(Timescale.UTC);
-    return info.roundStart > utc ? systemTime(Timescale.TAI) : utc;
-  }
-
-  /** A time that the validator's clock has passed by now, though clocks drift by up to a thousandth: behind is safe, ahead is not. */
-  private surelyPassed(round: ToldRound): bigint {
-    const now = this.validatorTime(round);
-    return round.info.round > 0n ? now - (now - round.info.serverTime) / 1_000n : now;
-  }
-
-  /** The challenge now: the one that was told, until its seconds are over. They were rounded down. */
-  private challengeNow(round: ToldRound): Challenge {
-    const { tonce = NO_CHALLENGE, challengeSecondsRemaining: told, round: number, serverTime } = round.info;
-    const passed = number > 0n ? (this.validatorTime(round) - serverTime) / 1_000n : 0n;
-    return passed > told ? { tonce: NO_CHALLENGE, secondsRemaining: 0n } : { tonce, secondsRemaining: told - passed };
-  }
-
-  /** Warns where a block made by the host's clock would be refused. `doubt`: how long the answer took, milliseconds. */
+  /** Warns where a block made by the host's clock would be refused. */
   private compareClocks({ info }: ToldRound, doubt: bigint): void {
-    if (this.saidClock || info.round === 0n || info.clockSpeed !== 1) return;
-    const aheadMs = systemTime(info.timescale) - info.serverTime;
-    if (aheadMs <= WINDOW_FUTURE_MS + doubt && aheadMs >= -WINDOW_PAST_MS) return;
+    const aheadMs = this.saidClock ? undefined : hostDiffers(info, doubt);
+    if (aheadMs === undefined) return;
     this.saidClock = true;
     this.observe({ type: 'clock-differs', aheadMs });
   }

@@ -18,6 +18,8 @@ export interface Rounds {
   latest(signal: AbortSignal): Promise<ToldRound>;
   /** Waits for a round other than `seen`: another number, or another tip. */
   after(seen: ToldRound, signal: AbortSignal): Promise<ToldRound>;
+  /** Asks for the validator's time: `seen` as it is told now, or the round that has come since. */
+  again(seen: ToldRound, signal: AbortSignal): Promise<ToldRound>;
 }
 
 /** How often a validator is asked for a new round, milliseconds of its own clock: the pace of a deployed miner. */
@@ -46,9 +48,13 @@ export class PolledRounds implements Rounds {
       if (isOther(now.info, seen.info)) return now;
     }
   }
+
+  again(_seen: ToldRound, signal: AbortSignal): Promise<ToldRound> {
+    return this.latest(signal);
+  }
 }
 
-/** Listens to WatchRounds, and never asks. */
+/** Listens to WatchRounds, and asks for the time alone. */
 export class WatchedRounds implements Rounds {
   private listening = false;
   private newest: ToldRound | undefined;
@@ -70,6 +76,12 @@ export class WatchedRounds implements Rounds {
     let round = await this.latest(signal);
     while (!isOther(round.info, seen.info)) round = await this.next(signal);
     return round;
+  }
+
+  async again(seen: ToldRound, signal: AbortSignal): Promise<ToldRound> {
+    const info = await this.validator.getRoundInfo(this.minerId, { signal });
+    // Of a new round the stream is about to tell: it is not overtaken, or its news would look like one more.
+    return isOther(info, seen.info) ? this.after(seen, signal) : { info, at: this.timer.now() };
   }
 
   /** The next round that the stream tells. */
@@ -129,6 +141,7 @@ export class WatchedRounds implements Rounds {
   }
 }
 
-function isOther(one: RoundInfo, other: RoundInfo): boolean {
+/** Whether it is another round. */
+export function isOther(one: RoundInfo, other: RoundInfo): boolean {
   return one.round !== other.round || one.roundStart !== other.roundStart || one.nextIndex !== other.nextIndex;
 }

@@ -9,6 +9,8 @@ export interface Clock {
   now(): bigint;
   /** How many times as fast as real time it runs. */
   readonly speed: number;
+  /** Why its time is not to be relied on now, so that no block is judged by it; undefined where it is. */
+  doubt?(): string | undefined;
 }
 
 /** The system's time on a timescale, milliseconds. */

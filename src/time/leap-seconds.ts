@@ -3,6 +3,13 @@
  * International Earth Rotation and Reference Systems Service announced them in its Bulletin C. The last is that of 2017-01-01.
  */
 
+/** Where the table comes from, and until when nothing can be missing in it: a leap second is announced half a year ahead. */
+export const LEAP_SECOND_TABLE = {
+  source: "the IERS's leap-seconds.list of 2026-07-06, after its Bulletin C, as the tz database 2026f has it",
+  /** Milliseconds UTC. */
+  expires: BigInt(Date.parse('2027-06-28')),
+} as const;
+
 /** When the offset grew by a second: milliseconds UTC. */
 const GROWS_AT: readonly bigint[] = [
   '1972-07-01',
@@ -42,6 +49,14 @@ export function taiOffsetSeconds(utc: bigint): number {
   let grown = GROWS_AT.length;
   while (grown > 0 && utc < (GROWS_AT[grown - 1] as bigint)) grown--;
   return FIRST_OFFSET_S + grown;
+}
+
+/** The longest month, milliseconds: a leap second that a source announces comes within it. */
+const MONTH_MS = 31n * 86_400_000n;
+
+/** Whether the table has a leap second within a month of a time in milliseconds UTC. */
+export function leapSecondIsNear(utc: bigint): boolean {
+  return taiOffsetSeconds(utc + MONTH_MS) > taiOffsetSeconds(utc);
 }
 
 /** Milliseconds UTC as milliseconds TAI. */

@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { taiOffsetSeconds, taiToUtc, utcToTai } from '../../src/time/leap-seconds.js';
+import {
+  LEAP_SECOND_TABLE,
+  leapSecondIsNear,
+  taiOffsetSeconds,
+  taiToUtc,
+  utcToTai,
+} from '../../src/time/leap-seconds.js';
 import { vectors } from '../support/vectors.js';
 
 interface LeapSecondVectors {
@@ -49,6 +55,19 @@ describe('TAI and UTC (spec, section 3)', () => {
       expect(taiToUtc(begins - 1n)).to.equal(boundary - 1n);
       expect(taiToUtc(begins + 1_000n)).to.equal(boundary);
     }
+  });
+
+  it('A leap second is near within the month before it, and not from then on', () => {
+    for (const boundary of boundaries) {
+      expect(leapSecondIsNear(boundary - 86_400_000n)).to.equal(true);
+      expect(leapSecondIsNear(boundary - 32n * 86_400_000n)).to.equal(false);
+      expect(leapSecondIsNear(boundary)).to.equal(false);
+    }
+  });
+
+  it('The table says where it comes from, and until when it is good: half a year after its last leap second at least', () => {
+    expect(LEAP_SECOND_TABLE.source).to.match(/IERS.*20\d\d-\d\d-\d\d/);
+    expect(LEAP_SECOND_TABLE.expires > (boundaries.at(-1) ?? 0n) + 180n * 86_400_000n).to.equal(true);
   });
 
   it('Every time UTC comes back, and later is later', () => {

@@ -11,10 +11,11 @@ import { systemTime } from '../../src/time/clock.js';
 import type { Timer } from '../../src/time/timer.js';
 import type { ValidatorNode } from '../../src/validator/node.js';
 import type { Request } from '../../src/wire/requests.js';
-import { winning } from '../support/blocks.js';
+import { EASY, winning } from '../support/blocks.js';
 import { cleanup } from '../support/cleanup.js';
 import { TestClock } from '../support/clock.js';
 import { deployedValidator } from '../support/deployed-validator.js';
+import { memoryNode } from '../support/nodes.js';
 import { Recorder } from '../support/recorder.js';
 import { systemNode } from '../support/system-node.js';
 import { TestTimer } from '../support/timer.js';
@@ -84,6 +85,16 @@ describe('A miner on a deployed validator', () => {
       expect((await node.getBlock({ index: 1 })).minerId).to.equal('alice');
     });
   }
+
+  it('whose round begins in the future: says that the host’s clock is behind, and is accepted all the same', async () => {
+    const { node } = await memoryNode(EASY, new TestClock(systemTime(Timescale.TAI) + 100_000n));
+    atEnd(() => node.stop());
+    const { done } = await begin(node, { blocks: 1 });
+    expect(await done).to.equal(1);
+    const [differs, ...further] = events.all('clock-differs');
+    expect(Number(differs?.aheadMs)).to.be.within(-100_000, -90_000);
+    expect(further, 'said once').to.have.length(0);
+  });
 
   describe('whose answers are scripted', () => {
     const ROUND =

@@ -19,10 +19,10 @@ describe('A miner that makes a block for a round that was told half an hour ago'
       sleep: (_ms, signal) =>
         new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))),
     };
+    clock.advance(passed);
     const block = await new Miner(node, 'alice', {}, timer).makeOne({ info, at: 0 });
     // The challenge is over: the first timestamp that is tried will do.
     expect(block?.timestamp).to.equal(info.serverTime + BigInt(passed) - 1_800n);
-    clock.advance(passed);
     expect(block && (await node.submitBlock('alice', block)).message).to.match(/^Block accepted!/);
   });
 });
