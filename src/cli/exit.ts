@@ -40,3 +40,24 @@ export function aborted(signal: AbortSignal): Promise<void> {
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+/**
+ * Does something that is to be whole or not at all: `undo`, which must not wait for anything, is called where it fails, and on Ctrl-C or
+ * SIGTERM, which then ends the program as if it had not been listened for. What still runs, such as LMDB's copying, cannot keep it.
+ */
+export async function undoable<T>(work: () => Promise<T>, undo: () => void): Promise<T> {
+  const stopped = (signal: NodeJS.Signals): void => {
+    undo();
+    for (const one of STOPPING) process.off(one, stopped);
+    process.kill(process.pid, signal);
+  };
+  for (const signal of STOPPING) process.on(signal, stopped);
+  try {
+    return await work();
+  } catch (error) {
+    undo();
+    throw error;
+  } finally {
+    for (const signal of STOPPING) process.off(signal, stopped);
+  }
+}

@@ -19,7 +19,7 @@ export interface Shape {
 
 const OUTPUT: Shape = { 1: 'text' };
 const TRANSACTION: Shape = { 1: OUTPUT, 2: OUTPUT };
-const BLOCK: Shape = { 6: TRANSACTION };
+export const BLOCK: Shape = { 6: TRANSACTION };
 
 /** What every request holds. */
 export const SHAPES = {
@@ -106,7 +106,8 @@ function requireMinerId(minerId: string): string {
   return minerId;
 }
 
-function decode<T>(bytes: Buffer, type: { decode(bytes: Uint8Array): T }, shape: Shape): T {
+/** Reads a message whose texts and messages are of a shape. */
+export function decode<T>(bytes: Buffer, type: { decode(bytes: Uint8Array): T }, shape: Shape): T {
   new Walker(bytes).message(bytes.length, shape);
   return type.decode(bytes);
 }

@@ -158,18 +158,64 @@ describe('Looking at a chain', () => {
 
   it('verify: a sound chain, exit code 0', async () => {
     expect(await printed('verify', '--data', folder.path)).to.equal(
-      `✓ The chain in ${folder.path} is sound\n  Blocks replayed: 2\n  Outputs: 4, of which 3 are unspent\n`,
+      `✓ The chain in ${folder.path} is sound\n  Blocks replayed: 2\n  Newest block:    ${tipHash()}\n  Outputs: 4, of which 3 are unspent\n`,
     );
   });
 
-  it('verify: a chain that is not sound, each problem, exit code 1', async () => {
+  it('verify: a sound chain as JSON', async () => {
+    expect(JSON.parse(await printed('verify', '--json', '--data', folder.path))).to.deep.equal({
+      is_sound: true,
+      blocks: 2,
+      height: 2,
+      outputs: '4',
+      unspent: '3',
+      tip: tipHash(),
+      problems: [],
+    });
+  });
+
+  it('verify: a chain that is not sound, the first bad block and what can be done, exit code 1', async () => {
     await tamper(damaged.path, (database) => {
       putSealed(database, key('A', textKey('bob')), encodeBalance({ units: 1n, count: 1n }));
       database.removeSync(key('H', tip.block.hash));
     });
     const { code, stdout, stderr } = await run(['verify', '--data', damaged.path]);
-    expect(stdout).to.equal('✗ block #1: it is not found by its hash\n');
-    expect(stderr).to.equal(`error: the chain in ${damaged.path} is not sound: 1 blocks are\n`);
+    expect(stdout.split('\n')).to.deep.equal([
+      '✗ block #1: it is not found by its hash',
+      `  Hash:     ${tipHash()}`,
+      `  Record:   H:${tipHash()} (a block's hash)`,
+      '  Expected: block #1',
+      '  Found:    nothing',
+      '',
+      'Blocks #0 to #0 are sound. If there is no backup, they can be saved into a new folder, without keys:',
+      `  hourcoin export chain.hourcoin --to 0 --data ${damaged.path}`,
+      '  hourcoin import chain.hourcoin --data NEW',
+      'If there is one:',
+      '  hourcoin restore BACKUP --data NEW',
+      '',
+    ]);
+    expect(stderr).to.equal(`error: the chain in ${damaged.path} is not sound: 1 of 2 blocks are, block #1 is not\n`);
     expect(code).to.equal(1);
+  });
+
+  it('verify: a chain that is not sound as JSON, exit code 1', async () => {
+    const { code, stdout } = await run(['verify', '--json', '--data', damaged.path]);
+    const { problems, ...rest } = JSON.parse(stdout);
+    expect(rest).to.include({ is_sound: false, blocks: 1, height: 2, tip: first.block.hash.toString('hex') });
+    expect(problems).to.deep.equal([
+      {
+        what: 'it is not found by its hash',
+        expected: 'block #1',
+        found: 'nothing',
+        block: 1,
+        hash: tipHash(),
+        record: `H:${tipHash()}`,
+      },
+    ]);
+    expect(code).to.equal(1);
+  });
+
+  it('verify: no chain at all, exit code 1', async () => {
+    expectRefusal(await run(['verify', '--data', `${folder.path}/none`]), 1, 'there is no chain in');
   });
 });

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
+import * as archive from '../../gen/hourcoin/v1/archive.js';
 import * as block from '../../gen/hourcoin/v1/block.js';
 import * as chain from '../../gen/hourcoin/v1/chain_service.js';
 import * as validator from '../../gen/hourcoin/v1/validator_service.js';
@@ -10,7 +11,9 @@ import * as validator from '../../gen/hourcoin/v1/validator_service.js';
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
 
 /** Our own schemas' files. */
-export const FILES = ['block', 'chain_service', 'validator_service'].map((name) => `hourcoin/v1/${name}.proto`);
+export const FILES = ['archive', 'block', 'chain_service', 'validator_service'].map(
+  (name) => `hourcoin/v1/${name}.proto`,
+);
 
 const root = new protobuf.Root();
 root.resolvePath = (_, target) => PROTO + target;
@@ -30,6 +33,16 @@ export const REQUESTS = SERVICES.flatMap(({ methodsArray }) =>
   methodsArray.map(({ resolvedRequestType }) => resolvedRequestType as protobuf.Type),
 );
 
+/** What the walker must know of a message: its strings and messages. */
+export function shapeOf(type: protobuf.Type): object {
+  return Object.fromEntries(
+    type.fieldsArray.flatMap(({ id, type: kind, resolvedType }): [number, object | string][] => {
+      if (kind === 'string') return [[id, 'text']];
+      return resolvedType !== null && 'fieldsArray' in resolvedType ? [[id, shapeOf(resolvedType)]] : [];
+    }),
+  );
+}
+
 /** A generated reader and writer of a message. */
 export interface Codec {
   encode(message: unknown): { finish(): Uint8Array };
@@ -38,7 +51,7 @@ export interface Codec {
 
 /** The generated code of a message. */
 export function codecOf({ name }: protobuf.Type): Codec {
-  const codec = ({ ...block, ...chain, ...validator } as Record<string, unknown>)[name];
+  const codec = ({ ...archive, ...block, ...chain, ...validator } as Record<string, unknown>)[name];
   if (codec === undefined) throw new Error(`gen/ holds no ${name}: run npm run gen`);
   return codec as Codec;
 }

@@ -26,7 +26,7 @@ import {
   u64,
   unseal,
 } from '../../src/store/records.js';
-import { type Verification, verify } from '../../src/validator/verify.js';
+import { type Problem, type Verification, verify } from '../../src/validator/verify.js';
 import { mined, output } from '../support/blocks.js';
 import {
   changeSealed,
@@ -42,6 +42,8 @@ import {
 
 describe('verify', () => {
   let sound: { path: string; remove: () => void };
+  /** Of its blocks. */
+  let hashes: Buffer[];
 
   before(async () => {
     sound = await madeFolder((chain) => {
@@ -60,6 +62,9 @@ describe('verify', () => {
       chain.fail('eve');
       chain.pass(HOUR / 4n);
     });
+    await tamper(sound.path, (database) => {
+      hashes = Array.from({ length: 7 }, (_, index) => blockOf(database, index).block.hash);
+    });
   });
   after(() => sound.remove());
 
@@ -73,12 +78,15 @@ describe('verify', () => {
   }
 
   it('A sound chain is sound', async () => {
-    expect(await verified(sound.path)).to.deep.equal({ blocks: 7, outputs: 9n, unspent: 7n, problems: [] });
+    const { tip, ...counts } = await verified(sound.path);
+    expect(counts).to.deep.equal({ blocks: 7, height: 7, outputs: 9n, unspent: 7n, problems: [] });
+    expect(tip).to.deep.equal(hashes[TIP]);
   });
 
   it('A chain without blocks is sound', async () => {
     const empty = await madeFolder();
-    expect(await verified(empty.path)).to.deep.equal({ blocks: 0, outputs: 0n, unspent: 0n, problems: [] });
+    const counts = { blocks: 0, height: 0, outputs: 0n, unspent: 0n };
+    expect(await verified(empty.path)).to.deep.equal({ ...counts, tip: undefined, problems: [] });
     empty.remove();
   });
 
@@ -193,7 +201,7 @@ describe('verify', () => {
     [
       'a block of another difficulty',
       (database) => changeBlock(database, 3, (one) => ({ ...one, difficulty: '0x1' })),
-      /^block #3: it has difficulty 0x1$/,
+      /^block #3: it has difficulty 0x1, not 0x10+$/,
     ],
     [
       'a block of another content hash',
@@ -219,7 +227,7 @@ describe('verify', () => {
       'a height that is too large',
       (database) =>
         changeSealed(database, key('S'), (payload) => encodeProgress({ ...decodeProgress(payload), height: 8 })),
-      /^block #7 is missing$/,
+      /^block #7: it is missing$/,
     ],
     [
       'a hash that leads to another block',
@@ -433,10 +441,65 @@ describe('verify', () => {
       const folder = copyOf(sound.path);
       await tamper(folder.path, damage);
       const { problems } = await verified(folder.path);
-      expect(problems.join('\n')).to.match(problem);
+      expect(problems.map(told).join('\n')).to.match(problem);
       folder.remove();
     });
   }
+
+  /** The first problem of a damaged copy, with what is sound before it. */
+  async function account(
+    damage: (database: RawDatabase) => void,
+  ): Promise<Problem & { blocks: number; height: number }> {
+    const folder = copyOf(sound.path);
+    await tamper(folder.path, damage);
+    const { problems, blocks, height } = await verified(folder.path);
+    folder.remove();
+    return { ...present(problems[0]), blocks, height };
+  }
+
+  it('Of the first bad block its index and hash are told, the record, what is wrong with it, what it should be, and how many are sound before it', async () => {
+    expect(await account((database) => changeBlock(database, 3, (one) => ({ ...one, tonce: 31 })))).to.deep.equal({
+      block: 3,
+      hash: hashes[3],
+      record: 'B:00000003',
+      what: 'it has tonce 31, not 1',
+      expected: '1',
+      found: '31',
+      blocks: 3,
+      height: 7,
+    });
+  });
+
+  it('Where the bad block itself cannot be read, its hash is what the block after it names', async () => {
+    for (const damage of [
+      (database: RawDatabase) => database.putSync(key('B', u32(3)), Buffer.alloc(90)),
+      (database: RawDatabase) => database.removeSync(key('B', u32(3))),
+    ]) {
+      const { block, hash, record, blocks } = await account(damage);
+      expect([block, hash, record, blocks]).to.deep.equal([3, hashes[3], 'B:00000003', 3]);
+    }
+  });
+
+  it('The newest block, where it cannot be read, has no hash that could be told', async () => {
+    const { block, hash, blocks } = await account((database) => database.removeSync(key('B', u32(TIP))));
+    expect([block, hash, blocks]).to.deep.equal([TIP, undefined, TIP]);
+  });
+
+  it('What is amiss beside a block is told with its own record', async () => {
+    const damage = (database: RawDatabase) => putSealed(database, key('H', present(hashes[2])), u32(1));
+    const { block, record, expected, found } = await account(damage);
+    expect([block, record]).to.deep.equal([2, `H:${hashes[2]?.toString('hex')}`]);
+    expect([expected, found]).to.deep.equal(['block #2', 'block #1']);
+  });
+
+  it('What no block is to blame for is told with its record alone, and every block is sound', async () => {
+    const dave = textKey('dave');
+    const damage = (database: RawDatabase) =>
+      putSealed(database, key('A', dave), encodeBalance({ units: 0n, count: 0n }));
+    const { block, record, expected, found, blocks } = await account(damage);
+    expect([block, record, blocks]).to.deep.equal([undefined, `A:${dave.toString('hex')}`, 7]);
+    expect([expected, found]).to.deep.equal(['2 outputs of 1.4 hours', '0 outputs of 0 hours']);
+  });
 
   /** The record of an address's only unspent output. */
   function owned(database: RawDatabase, address: string): [Buffer, Buffer] {
@@ -445,6 +508,10 @@ describe('verify', () => {
     return [Buffer.from(present(entry).key), Buffer.from(present(entry).value)];
   }
 });
+
+function told({ block, what }: Problem): string {
+  return block === undefined ? what : `block #${block}: ${what}`;
+}
 
 function whole(accepted: AcceptedBlock): StoredBlock {
   return { ...accepted, block: present(accepted.block) };

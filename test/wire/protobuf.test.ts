@@ -22,7 +22,7 @@ import * as wire from '../../src/wire/protobuf.js';
 import { output } from '../support/blocks.js';
 import { delimited, nested, tag, UNKNOWN_FIELD, varint } from '../support/protobuf-bytes.js';
 import { anyBlock, anyText, anyU64 } from '../support/random.js';
-import { REQUESTS } from '../support/schemas.js';
+import { REQUESTS, shapeOf } from '../support/schemas.js';
 import { SUBMISSION_LIMITS, submission } from '../support/submissions.js';
 
 const HASH = Buffer.alloc(32, 0xab);
@@ -136,16 +136,6 @@ function paths(type: protobuf.Type, to: 'strings' | 'messages'): number[][] {
       : [];
   });
   return to === 'messages' ? [[], ...inner] : inner;
-}
-
-/** What the walker must know of a message: its strings and messages. */
-function shapeOf(type: protobuf.Type): object {
-  return Object.fromEntries(
-    type.fieldsArray.flatMap(({ id, type: kind, resolvedType }): [number, object | string][] => {
-      if (kind === 'string') return [[id, 'text']];
-      return resolvedType !== null && 'fieldsArray' in resolvedType ? [[id, shapeOf(resolvedType)]] : [];
-    }),
-  );
 }
 
 function faultOf(read: (bytes: Buffer) => unknown, bytes: Uint8Array): Fault {

@@ -1,0 +1,52 @@
+/** `hourcoin backup` and `hourcoin restore`: verified copies of a data folder, there whole or not at all. */
+
+import { resolve } from 'node:path';
+import { copyAtRest, copyChain } from '../store/backup.js';
+import { LmdbStore } from '../store/lmdb.js';
+import { NewFolder } from '../store/new-folder.js';
+import { ExitError, undoable } from './exit.js';
+import { Progress } from './progress.js';
+import { colour, say } from './text.js';
+import { verifyCopy } from './verify.js';
+
+const MIB = 1_048_576;
+
+/** Copies the data folder, also beside a running validator. */
+export async function runBackup(folder: string, data: string): Promise<void> {
+  if (!NewFolder.isFree(folder)) {
+    throw new ExitError(`there is something in ${folder} already: name a new folder for this backup`);
+  }
+  await copy(data, folder, copyChain);
+  say(`  To go back to it: hourcoin restore ${folder} --data NEW`);
+}
+
+/** Makes a data folder of a backup. */
+export async function runRestore(backup: string, data: string): Promise<void> {
+  if (resolve(backup) === resolve(data))
+    throw new ExitError('a backup is not restored into itself: choose another --data');
+  await copy(backup, data, copyAtRest);
+  say(`  To start it: hourcoin validator --data ${data}`);
+}
+
+async function copy(from: string, to: string, make: typeof copyChain): Promise<void> {
+  const progress = new Progress();
+  let folder: NewFolder | undefined;
+  const { blocks, tip } = await undoable(
+    async () => {
+      folder = NewFolder.begin(to);
+      await make(from, folder.place, (done, of) => progress.show('MiB', done / MIB, of / MIB));
+      // One of an older format is brought to this version's.
+      await LmdbStore.open(folder.place, say).close();
+      const found = await verifyCopy(folder.place, from, progress);
+      folder.keep();
+      return found;
+    },
+    () => {
+      progress.clear();
+      folder?.undo();
+    },
+  );
+  say(colour('green', `✓ ${from} is copied to ${to}, and the copy is sound`));
+  say(`  Blocks:       ${blocks}`);
+  if (tip !== undefined) say(`  Newest block: ${tip.toString('hex')}`);
+}
