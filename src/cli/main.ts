@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** `hourcoin`: one command a file; here is how they begin and end. */
 
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { VERSION } from '../version.js';
+import { readFlag } from './arguments.js';
 import { addClientCommands } from './client-commands.js';
 import { ExitError } from './exit.js';
 import { addOperatorCommands } from './operator-commands.js';
@@ -10,20 +11,14 @@ import { addOperatorCommands } from './operator-commands.js';
 /** Errors that say all there is to say, by name: their modules are loaded by the commands that need them. */
 const EXPECTED = ['ExitError', 'StartError', 'StoreError', 'DamageError', 'ConnectionError', 'Fault'];
 
-/** Variables of options that have no value. */
-const FLAGS = ['JSON', 'ALLOW_CLOCK_BEHIND', 'INSECURE', 'AUTH_READS', 'LIMIT_LOOPBACK'].map(
-  (name) => `HOURCOIN_${name}`,
-);
-
 async function main(): Promise<void> {
   // Whoever reads our output may have gone: that is no reason to end.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   // What grpc-js writes on stderr by itself we say in our own words.
   process.env.GRPC_VERBOSITY ??= 'NONE';
-  // An empty variable is as good as none, and so is a flag that is off: commander takes any value for on.
+  // An empty variable is as good as none.
   for (const [name, value] of Object.entries(process.env)) {
-    const off = FLAGS.includes(name) && /^(0|false|no|off)$/i.test(value ?? '');
-    if (name.startsWith('HOURCOIN_') && (value === '' || off)) delete process.env[name];
+    if (name.startsWith('HOURCOIN_') && value === '') delete process.env[name];
   }
   try {
     if (process.argv.length <= 2) throw new ExitError('which command? See hourcoin --help', 2);
@@ -51,18 +46,31 @@ async function end(error: unknown): Promise<number> {
 }
 
 function program(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const program = new Command('hourcoin')
     .description('A blockchain paced by time: keep a chain, mine blocks, look at both.')
-    .version(version)
+    .version(VERSION)
     .exitOverride()
     .showSuggestionAfterError(false)
+    .hook('preAction', (_, command) => readFlags(command))
     .addHelpText('after', '\nEvery option can be given in the environment too: --clock-speed is HOURCOIN_CLOCK_SPEED.');
   addOperatorCommands(program);
   addClientCommands(program);
   return program;
+}
+
+/** Reads the flags that the environment gives: commander takes any value for on. */
+function readFlags(command: Command): void {
+  for (const option of command.options) {
+    const [key, name = ''] = [option.attributeName(), option.envVar];
+    if (!option.isBoolean() || command.getOptionValueSource(key) !== 'env') continue;
+    const text = process.env[name] ?? '';
+    try {
+      command.setOptionValueWithSource(key, readFlag(text), 'env');
+    } catch (error) {
+      const why = error instanceof Error ? error.message : error;
+      command.error(`error: option '${option.flags}' value '${text}' from env '${name}' is invalid. ${why}`);
+    }
+  }
 }
 
 await main();

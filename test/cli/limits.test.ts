@@ -43,7 +43,7 @@ describe('Limits that an operator may set', () => {
     expect(code).to.equal(0);
     const text = stdout.replace(/\s+/g, ' ');
     for (const { flag, variable, limit } of LIMITS) {
-      expect(text).to.include(`${flag} <n> limit: ${limit.bounds} (default: ${limit.default}, env: ${variable})`);
+      expect(text).to.include(`${flag} <n> ${limit.bounds} (default: ${limit.default}, env: ${variable})`);
     }
     expect(text).to.match(/--limit-loopback .*\(env: HOURCOIN_LIMIT_LOOPBACK\)/);
   });

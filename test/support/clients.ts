@@ -17,7 +17,7 @@ export function grpcAddress({ grpc }: Pick<RunningValidator, 'grpc'>): Address {
 }
 
 /** A client of a validator program, over JSON/TCP. */
-export function overJsonTcp(validator: RunningValidator): JsonTcpClient {
+export function overJsonTcp(validator: Pick<RunningValidator, 'jsonTcp'>): JsonTcpClient {
   return new JsonTcpClient(jsonTcpAddress(validator));
 }
 
