@@ -9,6 +9,7 @@ import { GrpcServer } from './server/grpc.js';
 import { JsonTcpServer } from './server/json-tcp.js';
 import { type Door, Listener } from './server/listener.js';
 import type { Log } from './server/log.js';
+import type { Meter } from './server/meter.js';
 import type { ChainValidator } from './validator/validator.js';
 import {
   ENDPOINT_FORMS,
@@ -105,13 +106,14 @@ export class Doors {
     validator: ChainValidator,
     keys: KnownKeys,
     log: Log,
+    meter: Meter | undefined,
   ) {
     const { limits, proxies, endpoints, certificates } = plan;
     const { authReads = false, insecure = false, limitLoopback = false } = options;
     const admission = new Admission({ limits, authReads, insecure, limitLoopback }, keys);
-    this.door = { admission, log, proxies, certificates };
-    this.jsonTcp = new JsonTcpServer(validator, admission, log);
-    if (endpoints.some(({ wire }) => wire === 'grpc')) this.grpc = new GrpcServer(validator, admission, log);
+    this.door = { admission, log, proxies, certificates, meter };
+    this.jsonTcp = new JsonTcpServer(validator, admission, log, meter);
+    if (endpoints.some(({ wire }) => wire === 'grpc')) this.grpc = new GrpcServer(validator, admission, log, meter);
   }
 
   /** Listens everywhere, and says where, in the order of the plan. */
@@ -139,6 +141,16 @@ export class Doors {
     for (const listener of this.listeners) listener.close();
     this.jsonTcp.stopTaking();
     this.grpc?.stopTaking();
+  }
+
+  /** Tells gRPC's health checks whether clients do well to come here. */
+  setServing(isServing: boolean): void {
+    this.grpc?.setServing(isServing);
+  }
+
+  /** Whether so much memory is in use that no connections are taken. */
+  isFull(): boolean {
+    return this.door.admission.isFull();
   }
 
   /** Closes every connection once what was taken is answered, at the latest after some milliseconds. */

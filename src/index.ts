@@ -7,6 +7,7 @@
  * | mine | {@link MinerClient} |
  * | ask a validator, over either protocol | {@link connectTo}, a {@link Validator} |
  * | read the chain, watch blocks and rounds | {@link connectToGrpc}, a {@link GrpcClient} |
+ * | know the right time | {@link TimeSync} |
  *
  * Addresses are `host:port` for JSON/TCP and `grpc://host:port` for gRPC; over TLS `tls://host:port` and `grpcs://host:port`, with {@link Credentials}.
  *
@@ -68,10 +69,13 @@ export type { ChainParameters } from './engine/state.js';
 export type { MinerEvent, MinerObserver } from './miner/events.js';
 export type { MiningOptions } from './miner/miner.js';
 export { MinerClient, type MinerClientOptions, NoBlockError, type Submitted } from './miner-client.js';
+export type { TimeOptions } from './outside-time.js';
 export type { Auth } from './server/admission.js';
 export type { TlsFiles } from './server/certificates.js';
 export type { Log } from './server/log.js';
+export type { EndedRequest, RequestObserver } from './server/meter.js';
 export { DamageError, type StoredChain, StoreError } from './store/store.js';
+export { type TimeSourceStatus, type TimeStatus, TimeSync, type TimeSyncOptions } from './time/time-sync.js';
 export type { Observer, ValidatorEvent } from './validator/events.js';
 export type {
   BlockName,

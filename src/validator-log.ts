@@ -1,4 +1,4 @@
-/** What a validator's log says of what happens: texts as the network guide has them. */
+/** What a validator's log says of what happens: the network guide's words, a line for each thing that happens. */
 
 import { SubmitResult } from '../gen/hourcoin/v1/validator_service.js';
 import { LIMITS } from './engine/limits.js';
@@ -24,9 +24,9 @@ export function logEvent(event: ValidatorEvent, log: Log): void {
         log.debug(`✗ Block REJECTED from miner '${short(event.minerId)}': ${event.verdict.message}`);
       return;
     case 'block':
-      log.info(`✓ Block ACCEPTED from miner '${event.accepted.minerId}'`);
-      log.info('  Miner entered 1-hour lockout');
-      return log.info(`  Blockchain now has ${event.height} blocks`);
+      return log.info(
+        `✓ Block ACCEPTED from miner '${event.accepted.minerId}'. Miner entered 1-hour lockout. Blockchain now has ${event.height} blocks`,
+      );
     case 'round':
       return log.info(`Round ${event.number} has begun`);
     case 'clock-behind':

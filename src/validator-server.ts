@@ -9,12 +9,16 @@ import { cannotListen, type DoorOptions, Doors, planDoors, StartError } from './
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
 import type { ChainParameters } from './engine/state.js';
+import { Outside } from './outside.js';
+import { checkLeapSeconds, outsideTime, type TimeOptions } from './outside-time.js';
 import { type CommandServer, serveCommands } from './server/control.js';
 import type { Log } from './server/log.js';
+import type { RequestObserver } from './server/meter.js';
 import { damaged, reason, unusable } from './store/folder.js';
 import { LmdbStore } from './store/lmdb.js';
 import { DamageError, type Store, type StoredChain, StoreError } from './store/store.js';
 import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
+import type { TimeStatus, TimeSync } from './time/time-sync.js';
 import type { Observer, ValidatorEvent } from './validator/events.js';
 import { Keys } from './validator/keys.js';
 import { ValidatorNode } from './validator/node.js';
@@ -24,7 +28,7 @@ import type { Address, Endpoint } from './wire/address.js';
 import { TIMESCALE_NAMES } from './wire/answers.js';
 
 /** How a validator is run. What is not given has the default that is named. */
-export interface ValidatorOptions extends DoorOptions {
+export interface ValidatorOptions extends DoorOptions, TimeOptions {
   /** What a block's hash must meet, 1 to 2^128 − 1. The data folder's, or 0x and 30 F in a new one. */
   readonly difficulty?: bigint | undefined;
   /** How time is counted, `tai` or `utc`. The data folder's, or `tai` in a new one. */
@@ -35,10 +39,16 @@ export interface ValidatorOptions extends DoorOptions {
   readonly data?: string | undefined;
   /** Start although the system's clock stands before the stored time: the validator's time stands still until it is caught up. */
   readonly allowClockBehind?: boolean | undefined;
+  /** Where metrics and probes are served over HTTP, HOST:PORT, or `off`. `off`. */
+  readonly http?: string | undefined;
+  /** How long stopping may take until everybody is cut off, milliseconds. 5,000. */
+  readonly grace?: number | undefined;
   /** Where to log; a pino logger will do. Nowhere. */
   readonly log?: Log | undefined;
   /** Hears what happens. Must not throw. */
   readonly onEvent?: Observer | undefined;
+  /** Hears of each request that has ended, but for those that could not be read. Must not throw. */
+  readonly onRequest?: RequestObserver | undefined;
 }
 
 /** Where a validator listens, with its real ports. */
@@ -47,6 +57,8 @@ export interface Listening {
   readonly jsonTcp: Address;
   /** The address of gRPC; undefined where it is off. */
   readonly grpc: Address | undefined;
+  /** The address of metrics and probes; undefined where they are off. */
+  readonly http: Address | undefined;
   /** The further addresses, in the order in which they were given. */
   readonly listen: readonly Endpoint[];
 }
@@ -54,8 +66,8 @@ export interface Listening {
 /** A clock that stands at most this long before the stored time is waited for, milliseconds. */
 const WAIT_FOR_CLOCK_MS = 5_000n;
 
-/** How long connections may take to end when the validator stops, milliseconds. */
-const GRACE_MS = 2_000;
+/** How long stopping may take, where that is not said, milliseconds. */
+const GRACE_MS = 5_000;
 
 const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -93,6 +105,9 @@ export class ValidatorServer {
   private doors: Doors | undefined;
   private commands: CommandServer | undefined;
   private settled: StoredChain | undefined;
+  /** The outside time that it goes by. */
+  private time: TimeSync | undefined;
+  private readonly outside: Outside;
 
   /** Opens nothing yet. Throws a RangeError where the difficulty or the clock's speed is not one. */
   constructor(private readonly options: ValidatorOptions = {}) {
@@ -104,6 +119,9 @@ export class ValidatorServer {
     if (clockSpeed !== undefined && !(clockSpeed > 0 && clockSpeed <= 1_000_000)) {
       throw new RangeError('the clock speed is above 0 and at most 1,000,000');
     }
+    const { http = 'off', limits, onRequest } = options;
+    const time = () => this.timeStatus;
+    this.outside = new Outside({ http, limits, onRequest, data: this.folder, log: this.log, time });
     this.failed = new Promise((_, reject) => {
       this.reportFailure = reject;
     });
@@ -115,6 +133,11 @@ export class ValidatorServer {
   get chain(): StoredChain {
     if (this.settled === undefined) throw new Error('the validator has not started');
     return this.settled;
+  }
+
+  /** What is known of the time; undefined where it goes by the system's clock. */
+  get timeStatus(): TimeStatus | undefined {
+    return this.time?.status;
   }
 
   /**
@@ -162,34 +185,48 @@ export class ValidatorServer {
     if (this.store !== undefined) throw new StartError('the validator has been started already');
     const plan = planDoors(this.options, this.log);
     try {
-      const store = LmdbStore.open(this.folder);
+      const store = LmdbStore.open(this.folder, (text) => this.log.info(text));
       this.store = store;
+      const http = await this.outside.open();
       if (store.stored === undefined) await mustBeFree(plan.endpoints);
       const keys = new Keys(store);
+      this.time = outsideTime(this.options, store.stored, this.log);
+      await this.time?.start(signal);
       this.settled = await this.settle(store);
       const clock = await this.clockFor(this.settled, signal);
       const node = new ValidatorNode(store, clock, (event) => this.tell(event), plan.limits);
       this.node = node;
-      this.doors = new Doors(plan, this.options, node, keys, this.log);
+      this.doors = new Doors(plan, this.options, node, keys, this.log, this.outside.meter);
       const opened = await this.doors.open();
       this.commands = await this.takeCommands(keys);
+      this.outside.started(node, this.doors, clock);
       const [jsonTcp] = opened;
       const grpc = this.options.grpc === 'off' ? undefined : opened[1];
-      return { jsonTcp: jsonTcp as Address, grpc, listen: opened.slice(grpc === undefined ? 1 : 2) };
+      return { jsonTcp: jsonTcp as Address, grpc, http, listen: opened.slice(grpc === undefined ? 1 : 2) };
     } catch (error) {
       await this.stop();
       throw error instanceof DamageError ? damaged(this.folder, error.message) : error;
     }
   }
 
-  /** Stops taking, answers what was taken, ends streams and connections, closes the data folder: within five seconds. */
+  /**
+   * Says that it is not ready, ends streams, answers what was taken, ends connections, closes the data folder: within the grace, but that what is being
+   * written is always written.
+   */
   async stop(): Promise<void> {
+    const { grace = GRACE_MS } = this.options;
+    const deadline = performance.now() + grace;
+    this.outside.stopping();
     this.commands?.close();
     this.doors?.stopTaking();
-    await this.node?.stop();
-    await this.doors?.close(GRACE_MS);
+    const stopped = this.node?.stop();
+    await Promise.race([stopped, sleep(grace, undefined, { ref: false })]);
+    await this.doors?.close(Math.max(0, deadline - performance.now()));
+    await stopped;
+    this.time?.stop();
     await this.store?.close();
     this.store = undefined;
+    this.outside.close();
   }
 
   /** The door for `hourcoin key`, in the data folder. Without it keys can still be changed while the validator is stopped. */
@@ -211,7 +248,7 @@ export class ValidatorServer {
     const { stored } = store;
     if (stored === undefined) {
       const scale = timescale === 'utc' ? Timescale.UTC : Timescale.TAI;
-      const firstRoundStart = systemTime(scale);
+      const firstRoundStart = this.time?.now() ?? systemTime(scale);
       const parameters: ChainParameters = {
         difficulty: difficulty ?? DEFAULT_DIFFICULTY,
         timescale: scale,
@@ -238,26 +275,32 @@ export class ValidatorServer {
 
   /** The clock for a chain: never behind a time that was already used. */
   private async clockFor({ parameters, clockSpeed, stamp }: StoredChain, signal?: AbortSignal): Promise<Clock> {
-    const now = systemTime(parameters.timescale);
+    const now = this.time?.now() ?? systemTime(parameters.timescale);
+    checkLeapSeconds(parameters.timescale, this.time, now, this.log);
     if (clockSpeed !== 1) return acceleratedClock(now > stamp ? now : stamp, clockSpeed);
     const behind = stamp - now;
     if (behind > WAIT_FOR_CLOCK_MS && !this.options.allowClockBehind) {
       throw new StartError(
-        `the system's clock stands ${seconds(behind)} before the last time that this chain has used: set the clock, or start with ` +
+        `${this.clockName} stands ${seconds(behind)} before the last time that this chain has used: set the clock, or start with ` +
           "--allow-clock-behind (the validator's time then stands still until the clock has caught up)",
       );
     }
     if (behind > 0n && behind <= WAIT_FOR_CLOCK_MS) {
       this.log.warn(
-        `The system's clock stands ${seconds(behind)} before the last time that this chain has used: waiting for it`,
+        `${capitalized(this.clockName)} stands ${seconds(behind)} before the last time that this chain has used: waiting for it`,
       );
       await sleep(Number(behind), undefined, { signal });
     }
-    return systemClock(parameters.timescale);
+    return this.time ?? systemClock(parameters.timescale);
+  }
+
+  private get clockName(): string {
+    return this.time?.status.state === 'synchronized' ? 'the outside time' : "the system's clock";
   }
 
   private tell(event: ValidatorEvent): void {
     logEvent(event, this.log);
+    this.outside.hear(event);
     this.options.onEvent?.(event);
     if (event.type !== 'failure') return;
     const { error } = event;
@@ -288,6 +331,10 @@ async function mustBeFree(endpoints: readonly Endpoint[]): Promise<void> {
   } finally {
     await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
   }
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function seconds(ms: bigint): string {

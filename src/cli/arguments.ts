@@ -2,11 +2,12 @@
 
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { InvalidArgumentError, Option } from 'commander';
+import { type Argument, InvalidArgumentError, Option } from 'commander';
 import { MAX_U32 } from '../engine/bytes.js';
 import { parseDifficulty } from '../engine/difficulty.js';
 import { LIMITS } from '../engine/limits.js';
 import { MOST_THREADS } from '../miner/effort.js';
+import { parseSource, SOURCE_FORMS, splitSources } from '../time/source-spec.js';
 import { ENDPOINT_FORMS, parseAddress, parseEndpoint, parseNetwork } from '../wire/address.js';
 
 /** What may be logged, the most first. */
@@ -17,7 +18,25 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** An option that the environment may give too: `--clock-speed` is HOURCOIN_CLOCK_SPEED. */
 export function option(flags: string, description: string): Option {
   const made = new Option(flags, description);
-  return made.env(`HOURCOIN_${made.name().toUpperCase().replaceAll('-', '_')}`);
+  return made.env(variable(made.name()));
+}
+
+/** The environment's name for an option or argument. */
+export function variable(name: string): string {
+  return `HOURCOIN_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** Reads a value that is not on the command line as it is read there. `before`: the value that a repeatable option has so far. */
+export function readValue(declared: Argument | Option, text: string, before?: unknown): unknown {
+  if (declared instanceof Option && declared.isBoolean()) return readFlag(text);
+  return declared.parseArg === undefined ? text : declared.parseArg(text, before);
+}
+
+/** An option without a value, where it is given one: on or off. */
+export function readFlag(text: string): boolean {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  throw new InvalidArgumentError('Write true or false.');
 }
 
 /** HOST:PORT to listen at. */
@@ -47,6 +66,17 @@ export function networks(text: string, before: readonly string[] = []): string[]
 /** Several texts: given one by one, or with commas between. */
 function list(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(',')];
+}
+
+/** Whose time to go by. */
+export function timeSources(text: string, before: readonly string[] = []): string[] {
+  const specs = splitSources(text);
+  for (const spec of specs) {
+    if (spec !== 'system' && parseSource(spec) === undefined) {
+      throw new InvalidArgumentError(`Write system, ${SOURCE_FORMS}.`);
+    }
+  }
+  return [...before, ...specs];
 }
 
 /** HOST:PORT or `off`. */

@@ -48,7 +48,7 @@ async function ask<T>(
   if (told !== undefined) return told.done as T;
   // No chain is begun where a name is mistyped.
   if (!hasData(folder)) throw new ExitError(`there is no chain in ${folder}: name the validator's folder with --data`);
-  const store = LmdbStore.open(folder);
+  const store = LmdbStore.open(folder, tell);
   try {
     return await here(new Keys(store));
   } finally {

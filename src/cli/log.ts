@@ -5,7 +5,15 @@ import type { Log } from '../server/log.js';
 import type { LogLevel } from './arguments.js';
 import { harmless } from './text.js';
 
-/** A log on stderr. Texts of peers are made harmless in it. */
+/** Tokens of API keys, wherever they come from: a miner may have given its own for its name. */
+const TOKENS = /\bhck_[\w-]{8,}/g;
+
+/** A text for the log: a line, and no secrets. */
+function clean(text: string): string {
+  return harmless(text).replace(TOKENS, 'hck_[hidden]');
+}
+
+/** A log on stderr. Texts of peers are made harmless in it, and tokens are hidden. */
 export async function makeLog(level: LogLevel): Promise<Log> {
   const destination = process.stderr.isTTY
     ? (await import('pino-pretty')).default({
@@ -19,9 +27,9 @@ export async function makeLog(level: LogLevel): Promise<Log> {
   destination.on('error', () => {});
   const logger = pino({ level, base: null }, destination);
   return {
-    debug: (text) => logger.isLevelEnabled('debug') && logger.debug(harmless(text)),
-    info: (text) => logger.info(harmless(text)),
-    warn: (text) => logger.warn(harmless(text)),
-    error: (text) => logger.error(harmless(text)),
+    debug: (text) => logger.isLevelEnabled('debug') && logger.debug(clean(text)),
+    info: (text) => logger.info(clean(text)),
+    warn: (text) => logger.warn(clean(text)),
+    error: (text) => logger.error(clean(text)),
   };
 }

@@ -60,12 +60,14 @@ export class JsonTcpClient implements Validator {
 
   /**
    * `address`: over TLS where its `isSecure` says so. `timeout`: how long a call, connecting included, waits for its answer, milliseconds, 10,000
-   * unless it is given. Throws a TypeError where the credentials cannot be used there.
+   * unless it is given. `dial` begins a plain connection: as node:net does, unless it is given. Throws a TypeError where the credentials cannot be used
+   * there.
    */
   constructor(
     address: Address | Endpoint,
     private readonly timeout = DEFAULT_TIMEOUT_MS,
     credentials: Credentials = {},
+    private readonly dial: (to: Address) => Socket = connect,
   ) {
     this.endpoint = { isSecure: false, ...address, wire: 'json-tcp' };
     this.tls = tlsAt(this.endpoint, credentials);
@@ -98,7 +100,7 @@ export class JsonTcpClient implements Validator {
   private async call<T>(request: Request, read: (bytes: Buffer) => T, options?: CallOptions): Promise<T> {
     if (options?.signal?.aborted) throw cancelled();
     if (this.connection === undefined || this.connection.failed)
-      this.connection = new Connection(this.endpoint, this.tls);
+      this.connection = new Connection(this.endpoint, this.tls, this.dial);
     const bytes = await this.connection.ask(requestToJson(request), this.timeout, options?.signal);
     try {
       return read(bytes);
@@ -125,9 +127,10 @@ class Connection {
   constructor(
     { host, port }: Address,
     private readonly tls: Tls | undefined,
+    dial: (to: Address) => Socket,
   ) {
     this.name = formatAddress({ host, port });
-    this.socket = tls?.connect() ?? connect({ host, port });
+    this.socket = tls?.connect() ?? dial({ host, port });
     this.socket.setNoDelay(true);
     this.socket.on('data', (chunk) => this.read(chunk));
     this.socket.on('error', (error) => this.fail(this.problem(error)));

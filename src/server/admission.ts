@@ -38,6 +38,21 @@ export interface Wish {
   readonly token: string | undefined;
 }
 
+/** Why a connection may be turned away, in a word. */
+export type DoorReason =
+  | 'connections'
+  | 'connections_from_address'
+  | 'memory'
+  | 'handshake_timeout'
+  | 'proxy_header'
+  | 'tls';
+
+/** A connection is turned away: the reason, and what it is in full. */
+export interface TurnedAway {
+  readonly reason: DoorReason;
+  readonly why: string;
+}
+
 /** Keys that a connection has shown and that are remembered: whoever shows more shows them again. */
 const MOST_SHOWN = 64;
 
@@ -67,19 +82,26 @@ export class Admission {
   }
 
   /** A connection comes: what lets go of it, or why it may not. */
-  enter(): (() => void) | string {
-    if (this.open >= this.limits.maxConnections) return 'too many connections are open';
-    if (this.memory.isExceeded(this.now())) return 'too much memory is in use';
+  enter(): (() => void) | TurnedAway {
+    if (this.open >= this.limits.maxConnections) {
+      return { reason: 'connections', why: 'too many connections are open' };
+    }
+    if (this.isFull()) return { reason: 'memory', why: 'too much memory is in use' };
     this.open++;
     return () => void this.open--;
   }
 
   /** It is known where from: what lets go of it, or why it may not. */
-  enterFrom(caller: Caller): (() => void) | string {
+  enterFrom(caller: Caller): (() => void) | TurnedAway {
     if (!this.isLimited(caller)) return () => {};
     const { network } = caller;
     const leave = countIn(this.connections, network, this.limits.maxConnectionsPerIp);
-    return leave ?? `too many connections from ${network} are open`;
+    return leave ?? { reason: 'connections_from_address', why: `too many connections from ${network} are open` };
+  }
+
+  /** Whether so much memory is in use that no connections are taken. */
+  isFull(): boolean {
+    return this.memory.isExceeded(this.now());
   }
 
   /** Whether a caller is counted by its network and in a miner's name: what follows is asked for those only. */

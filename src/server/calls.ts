@@ -20,6 +20,7 @@ import { faultToGrpc, type GrpcStatus } from '../wire/faults.js';
 import type { Auth, Wish } from './admission.js';
 import { type Caller, type Ends, nameOf } from './caller.js';
 import type { Log } from './log.js';
+import type { RequestKind, Result } from './meter.js';
 import type { Turns } from './turns.js';
 import type { Unfinished, UnfinishedRequests } from './unfinished.js';
 
@@ -31,6 +32,8 @@ export interface Method<Request = unknown, Answer = unknown> {
   readonly responseStream: boolean;
   /** Its answers take long to make, or much memory: each has a turn of its own, and none is made for a client that has not read others. */
   readonly isHeavy?: boolean;
+  /** Counts its calls, where somebody looks on. */
+  readonly kind?: RequestKind | undefined;
   /** Reads a message of the request. Where it throws, the call ends with INTERNAL. */
   read(bytes: Buffer): unknown;
   /**
@@ -125,6 +128,9 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
   /** Hears that the last message of a stream of answers has left, or never will. */
   private left: (() => void) | undefined;
   private over = false;
+  /** When it was begun to be answered; 0 where that is not timed. */
+  private began = 0;
+  private isCounted = false;
   /** All of the request has arrived. */
   private isWhole = false;
   /** The message that is being sent. */
@@ -177,7 +183,7 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
     } else if (this.request === undefined) {
       this.request = message;
       this.call.startRead();
-    } else this.end({ code: status.UNIMPLEMENTED, details: 'a request of this method is one message' });
+    } else this.notOne();
   }
 
   onReceiveHalfClose(): void {
@@ -185,12 +191,13 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
     this.unfinished.finish(this);
     if (this.method.requestStream) this.received?.(END);
     else if (this.request !== undefined) void this.answer(this.request);
-    else this.end({ code: status.UNIMPLEMENTED, details: 'a request of this method is one message' });
+    else this.notOne();
   }
 
   /** The call is over, in whatever way. */
   onCancel(): void {
     this.over = true;
+    this.count('CANCELLED');
     this.unfinished.finish(this);
     this.abort?.abort();
     this.received?.(END);
@@ -199,7 +206,11 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
   }
 
   expire(): void {
-    this.end({ code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' });
+    this.end({ code: status.DEADLINE_EXCEEDED, details: 'the request did not arrive in time' }, 'DEADLINE_EXCEEDED');
+  }
+
+  private notOne(): void {
+    this.end({ code: status.UNIMPLEMENTED, details: 'a request of this method is one message' }, 'MALFORMED');
   }
 
   /** The API key that came with the call. */
@@ -212,6 +223,7 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
 
   private async answer(request: unknown): Promise<void> {
     let leave: (() => void) | undefined;
+    if (this.method.kind !== undefined) this.began = this.method.kind.begin();
     try {
       if (this.client?.isLimited) {
         this.desk.count(this.client);
@@ -222,7 +234,7 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
       const answer = this.method.answer(request, this);
       if (this.method.responseStream) await this.tell(answer as AsyncIterable<unknown>);
       else this.send(this.method.write(await answer), () => {});
-      this.end(OK);
+      this.end(OK, 'OK');
     } catch (error) {
       this.fail(error);
     } finally {
@@ -288,17 +300,30 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
 
   private fail(error: unknown): void {
     if (this.over) return;
-    if (error instanceof Fault) return this.end(faultToGrpc(error));
-    if (error instanceof ServerError) return this.end({ code: Number(error.code), details: error.details });
+    if (error instanceof Fault) return this.end(faultToGrpc(error), error.reason);
+    if (error instanceof ServerError) {
+      // Health and reflection: what was asked for is not there, or makes no sense.
+      const result = Number(error.code) === status.NOT_FOUND ? 'NOT_FOUND' : 'MALFORMED';
+      return this.end({ code: Number(error.code), details: error.details }, result);
+    }
     this.desk.log.error(`${this.method.path} failed: ${error instanceof Error ? error.stack : error}`);
-    this.end({ code: status.INTERNAL, details: 'internal error' });
+    this.end({ code: status.INTERNAL, details: 'internal error' }, 'INTERNAL');
   }
 
-  private end(status: GrpcStatus): void {
+  private end(status: GrpcStatus, result: Result): void {
+    this.count(result);
     this.call.sendStatus(status);
     if (this.isWhole) return;
     // By itself grpc-js goes on keeping what arrives until the client, too, ends the call: no interface of its own stops it.
     const { stream } = this.call as unknown as { readonly stream: ServerHttp2Stream };
     stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  private count(result: Result): void {
+    const { kind } = this.method;
+    if (kind === undefined || this.isCounted) return;
+    this.isCounted = true;
+    const [traceparent] = kind.observer === undefined ? [] : (this.metadata?.get('traceparent') ?? []);
+    kind.end(result, this.began, traceparent && String(traceparent));
   }
 }

@@ -11,6 +11,7 @@ import type { Admission, Auth, Wish } from './admission.js';
 import { type Caller, nameOf } from './caller.js';
 import { type Client, type Desk, serve } from './calls.js';
 import type { Log } from './log.js';
+import type { Meter } from './meter.js';
 import { chainService, validatorService } from './services.js';
 import { healthService, reflectionService } from './standard-services.js';
 import { Turns } from './turns.js';
@@ -34,6 +35,7 @@ export class GrpcServer implements Desk {
     validator: ChainValidator,
     private readonly admission: Admission,
     readonly log: Log,
+    meter?: Meter,
   ) {
     const { limits } = admission;
     this.unfinished = new UnfinishedRequests(limits.frameTimeout);
@@ -42,7 +44,10 @@ export class GrpcServer implements Desk {
       ...chainService(validator),
       ...healthService(this.health, this.closing.signal),
       ...reflectionService(SERVICES),
-    ];
+    ].map((method) => {
+      const { path, responseStream: isStream } = method;
+      return { ...method, kind: meter?.kind('grpc', path.slice(path.lastIndexOf('/') + 1), { isStream }) };
+    });
     const options = {
       'grpc.max_concurrent_streams': limits.maxStreams,
       'grpc.max_receive_message_length': LIMITS.messageBytes,
@@ -55,7 +60,7 @@ export class GrpcServer implements Desk {
     };
     this.server = serve(methods, options, this.unfinished, this);
     this.injector = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    for (const service of SERVICES) this.health.setStatus('healthy', service);
+    this.setServing(true);
   }
 
   /** Speaks gRPC with a client. `auth`: who has to show a key there. */
@@ -72,9 +77,14 @@ export class GrpcServer implements Desk {
     this.injector.injectConnection(socket);
   }
 
+  /** Tells health checks whether clients do well to come here. */
+  setServing(isServing: boolean): void {
+    for (const service of ['', ...SERVICES]) this.health.setStatus(isServing ? 'healthy' : 'unhealthy', service);
+  }
+
   /** Tells health checks that no more is taken. */
   stopTaking(): void {
-    for (const service of ['', ...SERVICES]) this.health.setStatus('unhealthy', service);
+    this.setServing(false);
   }
 
   /** Closes every connection once its calls are answered, at the latest after some milliseconds. */

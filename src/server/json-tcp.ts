@@ -21,6 +21,7 @@ import type { Caller } from './caller.js';
 import { Connection, type Host } from './connection.js';
 import type { Log } from './log.js';
 import { giveMemoryBack } from './memory.js';
+import type { Meter, RequestKind } from './meter.js';
 import { Turns } from './turns.js';
 
 /** How long a read that found the validator overloaded waits before it asks again, at first and at most, milliseconds. */
@@ -47,13 +48,23 @@ export class JsonTcpServer {
   private onEmpty = (): void => {};
   /** What connections see of this server. */
   private readonly host: Host;
+  /** Counts requests by their calls, where somebody looks on. */
+  private readonly kinds: Readonly<Record<Request['call'] | 'unknown', RequestKind>> | undefined;
 
   constructor(
     private readonly validator: Validator,
     private readonly admission: Admission,
     private readonly log: Log,
+    private readonly meter?: Meter,
   ) {
     const { limits } = admission;
+    this.kinds = meter && {
+      GetRoundInfo: meter.kind('json-tcp', 'GetRoundInfo', { isQuick: true }),
+      CheckLockout: meter.kind('json-tcp', 'CheckLockout', { isQuick: true }),
+      GetBlockchainInfo: meter.kind('json-tcp', 'GetBlockchainInfo', { isQuick: true }),
+      SubmitBlock: meter.kind('json-tcp', 'SubmitBlock'),
+      unknown: meter.kind('json-tcp', 'unknown'),
+    };
     this.host = {
       limits,
       turns: new Turns(),
@@ -121,25 +132,31 @@ export class JsonTcpServer {
     from.counted = 'nothing';
     if (isLimited && counted === 'nothing') {
       const wait = this.admission.delay(caller);
-      if (wait > 0) return waiting(from, 'request', wait);
+      if (wait > 0) return this.slowDown(from, 'request', wait);
     }
     let request: Request;
     try {
       request = requestFromJson(bytes);
     } catch (error) {
-      if (error instanceof Fault) return Promise.resolve(errorToJson(error.message));
+      if (error instanceof Fault) {
+        this.kinds?.unknown.end(error.reason, 0);
+        return Promise.resolve(errorToJson(error.message));
+      }
       return Promise.reject(error);
     }
     const { minerId, apiKey: token } = request.call === 'GetBlockchainInfo' ? NOBODY : request;
     try {
       this.admission.admit(caller, auth, { minerId, isSubmission: request.call === 'SubmitBlock', token });
     } catch (error) {
-      if (error instanceof Fault) return Promise.resolve(refusedToJson(request.call, error.message));
+      if (error instanceof Fault) {
+        this.kinds?.[request.call].end(error.reason, 0);
+        return Promise.resolve(refusedToJson(request.call, error.message));
+      }
       return Promise.reject(error);
     }
     if (isLimited && minerId !== undefined && counted !== 'in its name') {
       const wait = this.admission.delay(caller, minerId);
-      if (wait > 0) return waiting(from, 'in its name', wait);
+      if (wait > 0) return this.slowDown(from, 'in its name', wait);
     }
     if (request.call === 'SubmitBlock') return this.submit(request, isLimited ? caller.network : undefined);
     return this.read(request, from);
@@ -149,23 +166,34 @@ export class JsonTcpServer {
     request: Exclude<Request, { call: 'SubmitBlock' }>,
     from: Connection,
   ): Promise<string | undefined> {
+    const kind = this.kinds?.[request.call];
+    const began = kind === undefined ? 0 : kind.begin();
     for (let wait = SLOW_DOWN_MS.first; ; wait = Math.min(2 * wait, SLOW_DOWN_MS.most)) {
       try {
         // Right here, and not in a method of its own: these are asked all day, and every promise more is felt.
+        let text: string;
         switch (request.call) {
           case 'GetRoundInfo':
-            return roundInfoToJson(await this.validator.getRoundInfo(request.minerId));
+            text = roundInfoToJson(await this.validator.getRoundInfo(request.minerId));
+            break;
           case 'CheckLockout':
-            return lockoutStatusToJson(await this.validator.checkLockout(request.minerId));
+            text = lockoutStatusToJson(await this.validator.checkLockout(request.minerId));
+            break;
           case 'GetBlockchainInfo':
-            return blockchainInfoToJson(await this.validator.getBlockchainInfo());
+            text = blockchainInfoToJson(await this.validator.getBlockchainInfo());
         }
+        if (kind !== undefined) kind.end('OK', began);
+        return text;
       } catch (error) {
+        const isOverloaded = error instanceof Fault && error.reason === 'OVERLOADED';
+        if (!isOverloaded) kind?.end(error instanceof Fault ? error.reason : 'INTERNAL', began);
         if (!(error instanceof Fault)) throw error;
         // An Error here would end a deployed miner: it is made to wait (spec, section 8, "Connections").
-        if (error.reason !== 'OVERLOADED') return undefined;
+        if (!isOverloaded) return undefined;
         await sleep(wait);
-        if (from.gone) return undefined;
+        if (!from.gone) continue;
+        kind?.end('CANCELLED', began);
+        return undefined;
       }
     }
   }
@@ -174,19 +202,25 @@ export class JsonTcpServer {
     { minerId, block }: Extract<Request, { call: 'SubmitBlock' }>,
     network: string | undefined,
   ): Promise<string> {
+    const kind = this.kinds?.SubmitBlock;
+    const began = kind?.begin() ?? 0;
     try {
       checkSubmission(minerId, block);
-      return blockResultToJson(await this.validator.submitBlock(minerId, block, { network }));
+      const verdict = await this.validator.submitBlock(minerId, block, { network });
+      kind?.end('OK', began);
+      return blockResultToJson(verdict);
     } catch (error) {
+      kind?.end(error instanceof Fault ? error.reason : 'INTERNAL', began);
       // An Error here would drive a deployed miner into a hot loop (spec, section 7).
       if (error instanceof Fault) return notTakenToJson(error.message);
       throw error;
     }
   }
-}
 
-/** How long a request has to wait, which is not counted again then. */
-function waiting(from: Connection, counted: Connection['counted'], ms: number): number {
-  from.counted = counted;
-  return ms;
+  /** How long a request has to wait, which is not counted again then. */
+  private slowDown(from: Connection, counted: 'request' | 'in its name', ms: number): number {
+    from.counted = counted;
+    if (this.meter !== undefined) this.meter.slowed[counted === 'request' ? 'address' : 'miner']++;
+    return ms;
+  }
 }

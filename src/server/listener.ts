@@ -6,10 +6,11 @@
 import { type AddressInfo, type BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Address, type Endpoint, formatAddress } from '../wire/address.js';
-import type { Admission } from './admission.js';
+import type { Admission, TurnedAway } from './admission.js';
 import { type Caller, callerAt, nameOf } from './caller.js';
 import type { Certificates } from './certificates.js';
 import type { Log } from './log.js';
+import type { Meter } from './meter.js';
 import { readProxyHeader } from './proxy-protocol.js';
 
 /** What all listeners of a validator share. */
@@ -20,6 +21,8 @@ export interface Door {
   readonly certificates: Certificates | undefined;
   /** Load balancers, which tell whom they speak for. */
   readonly proxies: BlockList;
+  /** Counts them, where somebody looks on. */
+  readonly meter?: Meter | undefined;
 }
 
 /** A client that has yet to say who it is, by the header of its balancer or its handshake. */
@@ -77,20 +80,21 @@ export class Listener {
     if (host === undefined) return void socket.destroy();
     const { admission, proxies } = this.door;
     const leave = admission.enter();
-    if (typeof leave === 'string') return this.refuse(socket, { host, port }, leave);
+    if (typeof leave === 'object') return this.refuse(socket, { host, port }, leave);
     socket.once('close', leave);
     const isProxied = proxies.check(host, isIPv6(host) ? 'ipv6' : 'ipv4');
     const newcomer = isProxied || this.tls !== undefined ? this.wait(socket, { host, port }) : undefined;
     if (!isProxied) return this.meet(socket, { host, port }, callerAt(host), newcomer);
     readProxyHeader(socket)
       .then((client = { host, port }) => this.meet(socket, client, callerAt(client.host, host), newcomer))
-      .catch((error: Error) => this.refuse(socket, { host, port }, error.message));
+      .catch(({ message: why }: Error) => this.refuse(socket, { host, port }, { reason: 'proxy_header', why }));
   }
 
   /** It has so long to say who it is. */
   private wait(socket: Socket, from: Address): Newcomer {
     const { handshakeTimeout } = this.door.admission.limits;
-    const deadline = setTimeout(() => this.refuse(socket, from, 'its handshake takes too long'), handshakeTimeout);
+    const late: TurnedAway = { reason: 'handshake_timeout', why: 'its handshake takes too long' };
+    const deadline = setTimeout(() => this.refuse(socket, from, late), handshakeTimeout);
     const newcomer = { socket, name: nameOf(socket), deadline };
     this.newcomers.set(newcomer.name, newcomer);
     socket.once('close', () => this.settle(newcomer));
@@ -109,7 +113,7 @@ export class Listener {
     if (socket.destroyed) return;
     const { admission, log } = this.door;
     const leave = admission.enterFrom(caller);
-    if (typeof leave === 'string') return this.refuse(socket, from, leave);
+    if (typeof leave === 'object') return this.refuse(socket, from, leave);
     socket.once('close', leave);
     log.debug(`New connection from: ${formatAddress(from)}`);
     if (newcomer !== undefined) newcomer.caller = caller;
@@ -122,17 +126,25 @@ export class Listener {
   private pass(caller: Caller, socket: Socket, carrier = socket): void {
     // On JSON/TCP a client that has shut its side down still gets its answers; while it shook hands it had none to come.
     carrier.allowHalfOpen = socket.allowHalfOpen = this.endpoint.wire === 'json-tcp';
+    const count = this.door.meter?.connections[this.endpoint.wire];
+    if (count !== undefined) {
+      count.taken++;
+      count.open++;
+      socket.once('close', () => count.open--);
+    }
     this.handOver(socket, caller);
   }
 
-  private refuse(socket: Socket, from: Address, why: string): void {
+  private refuse(socket: Socket, from: Address, { reason, why }: TurnedAway): void {
     if (socket.destroyed) return;
-    this.door.log.debug(`A connection from ${formatAddress(from)} was refused: ${why}`);
+    const { log, meter } = this.door;
+    if (meter !== undefined) meter.refused[reason]++;
+    log.debug(`A connection from ${formatAddress(from)} was refused: ${why}`);
     socket.destroy();
   }
 
   private makeTls(): TlsServer {
-    const { admission, certificates, log } = this.door;
+    const { admission, certificates, log, meter } = this.door;
     if (certificates === undefined) throw new Error('TLS without certificates');
     const tls = createTlsServer({
       ...certificates.current,
@@ -143,6 +155,7 @@ export class Listener {
       ...(this.endpoint.wire === 'grpc' ? { ALPNProtocols: ['h2'] } : {}),
     });
     tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      if (meter !== undefined) meter.refused.tls++;
       log.debug(`A TLS handshake has failed: ${socket.authorizationError ?? error.code ?? error.message}`);
       socket.destroy();
     });

@@ -19,6 +19,8 @@ export type ValidatorEvent =
       readonly index: number;
       readonly verdict: SubmitBlockResponse;
     }
+  /** What was judged, and the last stamp, have been made durable, in so many milliseconds of real time. */
+  | { readonly type: 'commit'; readonly ms: number }
   /** A block has joined the chain, which now has `height`. */
   | { readonly type: 'block'; readonly accepted: AcceptedBlock; readonly height: number }
   /** A round has begun: after an accepted block, or because an hour was over. */

@@ -21,6 +21,8 @@ import { passRounds, step } from '../engine/step.js';
 import type { Store, Visit } from '../store/store.js';
 import type { Clock } from '../time/clock.js';
 import type { Observer } from './events.js';
+import { type Figures, figuresOf } from './figures.js';
+import { type Input, Queue } from './queue.js';
 import { addressPage, blockPage, namedBlock, storedBlock } from './reads.js';
 import { Sources } from './sources.js';
 import { Streams } from './streams.js';
@@ -32,21 +34,9 @@ const STAMP_EVERY_MS = 1_000;
 /** Judges or reads at a stamp. What it changes is added to the changes and applied to the state. */
 type Judge<T> = (now: bigint, changes: Change[]) => T;
 
-/** Something that waits to be judged. */
-interface Input {
-  readonly signal: AbortSignal | undefined;
-  /** Roughly what it costs to judge: its inputs and outputs. */
-  readonly weight: number;
-  /** Judges it, and returns what answers it once that is durable. */
-  run(now: bigint, changes: Change[]): () => void;
-  refuse(fault: Fault): void;
-}
-
 export class ValidatorNode implements ChainValidator {
   private readonly state: State;
-  private queue: Input[] = [];
-  /** The inputs and outputs of the blocks that wait. */
-  private queuedWeight = 0;
+  private readonly queue = new Queue();
   private committing: Promise<void> | undefined;
   private draining = false;
   private stopping = false;
@@ -154,6 +144,14 @@ export class ValidatorNode implements ChainValidator {
     }, options).then((answer) => this.read(answer));
   }
 
+  /** How it stands: what waits to be judged, what is watched, and the chain and its round. */
+  figures(): Figures & { readonly height: number; readonly queued: number; readonly streams: number } {
+    const { durableHeight: height, queue, streams } = this;
+    let now = this.clock.now();
+    if (now < this.lastStamp) now = this.lastStamp;
+    return { height, queued: queue.length, streams: streams.count, ...figuresOf(this.state, now) };
+  }
+
   /** Takes nothing more, answers what was taken, ends every stream and stores the last stamp. */
   async stop(): Promise<void> {
     this.stopping = true;
@@ -181,6 +179,8 @@ export class ValidatorNode implements ChainValidator {
     now: bigint,
     changes: Change[],
   ): SubmitBlockResponse {
+    const doubt = this.clock.doubt?.();
+    if (doubt !== undefined) throw new Fault('UNAVAILABLE', doubt);
     if (network !== undefined) this.sources.check(network, minerId, now);
     const judgement = step(this.state, { minerId, block }, now, (id) => this.lookup(id));
     // A good block is always taken: it clears the attempts. What would only add to them is not.
@@ -228,11 +228,6 @@ export class ValidatorNode implements ChainValidator {
   private enqueue<T>(judge: Judge<T>, options?: CallOptions, weight = 0): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.admit();
-      const tooMuch = this.queuedWeight + weight > LIMITS.queuedOutputs;
-      if (this.queue.length >= LIMITS.queuedInputs || (weight > 0 && tooMuch)) {
-        throw new Fault('OVERLOADED', 'too many requests are waiting');
-      }
-      this.queuedWeight += weight;
       this.queue.push({
         signal: options?.signal,
         weight,
@@ -256,7 +251,7 @@ export class ValidatorNode implements ChainValidator {
     if (this.draining) return;
     this.draining = true;
     while (this.queue.length > 0 && this.committing === undefined) {
-      const batch = this.takeBatch();
+      const batch = this.queue.takeBatch();
       const changes: Change[] = [];
       const answers: (() => void)[] = [];
       try {
@@ -280,17 +275,6 @@ export class ValidatorNode implements ChainValidator {
     this.draining = false;
   }
 
-  private takeBatch(): Input[] {
-    let weight = 0;
-    let count = 0;
-    while (count < Math.min(this.queue.length, LIMITS.batchInputs) && weight <= LIMITS.batchOutputs) {
-      weight += (this.queue[count] as Input).weight;
-      count++;
-    }
-    this.queuedWeight -= weight;
-    return this.queue.splice(0, count);
-  }
-
   /** Makes changes durable, then answers the inputs that led to them. */
   private commit(
     changes: readonly Change[],
@@ -300,12 +284,14 @@ export class ValidatorNode implements ChainValidator {
     const stamp = this.lastStamp;
     const visits = this.batchVisits;
     this.batchVisits = [];
+    const began = performance.now();
     this.committing = this.store.commit(changes, stamp, visits).then(
       () => {
         this.storedStamp = stamp;
         this.durableHeight = this.state.height;
         this.batchOutputs.clear();
         this.committing = undefined;
+        this.observe({ type: 'commit', ms: performance.now() - began });
         for (const answer of answers) answer();
         this.tell(changes);
         this.drain();
@@ -333,7 +319,7 @@ export class ValidatorNode implements ChainValidator {
         this.observe({ type: 'round', number: change.number });
       }
     }
-    if (newRound && this.streams.watched) this.tellStreams(newest);
+    if (newRound && this.streams.count > 0) this.tellStreams(newest);
   }
 
   /** Tells those who watch of a new round, and of its block. Nothing waits to be written: the stamp is as good as one from the queue. */
@@ -387,9 +373,7 @@ export class ValidatorNode implements ChainValidator {
     this.failure = new Fault('UNAVAILABLE', 'the validator cannot write to its store');
     for (const timer of this.timers) clearInterval(timer);
     this.streams.close();
-    const refused = this.queue;
-    this.queue = [];
-    for (const input of refused) input.refuse(this.failure);
+    this.queue.refuse(this.failure);
     this.observe({ type: 'failure', error });
     return this.failure;
   }

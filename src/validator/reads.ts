@@ -6,7 +6,7 @@ import { MAX_U32, sha256 } from '../engine/bytes.js';
 import { nearestDouble } from '../engine/exact.js';
 import { Fault } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
-import type { Store } from '../store/store.js';
+import { DamageError, type Store } from '../store/store.js';
 import type { BlockName, Page } from './validator.js';
 
 /** A block by its index or its hash; throws NOT_FOUND where there is none. */
@@ -55,6 +55,9 @@ export function addressPage(store: Store, address: string, page: Page): GetAddre
   const shown = owned.slice(0, size);
   const last = owned.length > size ? shown.at(-1) : undefined;
   const { units, count } = store.balance(address);
+  const isWhole = after === undefined && last === undefined;
+  if (isWhole && BigInt(shown.length) !== count)
+    throw new DamageError(`an address has ${count} outputs, not ${shown.length}`);
   return {
     address,
     balance: nearestDouble(units),

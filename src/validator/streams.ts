@@ -40,9 +40,9 @@ export class Streams {
 
   constructor(private readonly source: Source) {}
 
-  /** Whether anyone watches. */
-  get watched(): boolean {
-    return this.open > 0;
+  /** How many watch. */
+  get count(): number {
+    return this.open;
   }
 
   /** Tells those who wait of a new round, and of the block that began it, where one did. Both are durable. */

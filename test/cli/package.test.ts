@@ -12,6 +12,7 @@ import { type Ended, ended } from '../support/ended.js';
 import { examplesOf } from '../support/examples.js';
 import { end, start, startValidator, temporaryFolder } from '../support/programs.js';
 import { unusedAddress } from '../support/sockets.js';
+import { ntpServer } from '../support/time-servers.js';
 import { frontOf, H2, makeCertificates } from '../support/tls.js';
 
 /** The repository: this file runs as dist/test/cli/package.test.js, and what is packed is dist/ as it is. */
@@ -99,7 +100,13 @@ describe('The package', () => {
 
     it('are there for what a user begins with', () => {
       const code = examples.map(({ code }) => code).join('');
-      for (const name of ['new ValidatorServer(', 'new MinerClient(', 'connectTo(', 'connectToGrpc(']) {
+      for (const name of [
+        'new ValidatorServer(',
+        'new MinerClient(',
+        'connectTo(',
+        'connectToGrpc(',
+        'new TimeSync(',
+      ]) {
         expect(code).to.include(name);
       }
       for (const call of ['mineAndSubmit', 'startMining', 'submitBlock', 'watchBlocks', 'watchRounds', 'listBlocks']) {
@@ -134,6 +141,7 @@ describe('The package', () => {
         frontOf(grpcAddress(validator), { ...certificates.server(), ...H2 }),
       ]);
       for (const front of overTls) atEnd(front.close);
+      const ntp = await ntpServer(atEnd);
       for (const { name, code } of examples) {
         // Whoever starts a validator listens where nobody does; the others ask the one that runs.
         const own = code.includes('new ValidatorServer(');
@@ -143,7 +151,8 @@ describe('The package', () => {
           .replaceAll('127.0.0.1:8080', jsonTcp)
           .replaceAll('127.0.0.1:50051', grpc)
           .replaceAll('127.0.0.1:8443', formatAddress(overTls[0].address))
-          .replaceAll('127.0.0.1:50443', formatAddress(overTls[1].address));
+          .replaceAll('127.0.0.1:50443', formatAddress(overTls[1].address))
+          .replaceAll('ntp:pool.ntp.org', ntp.source);
         writeFileSync(join(project, `${name}.js`), placed);
       }
       const runs = examples.map(({ name }) => `await import('./${name}.js');\nconsole.log('✓ ${name}');\n`);
