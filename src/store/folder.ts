@@ -17,9 +17,9 @@ import { fileURLToPath } from 'node:url';
 import { tryLock } from 'fs-native-extensions';
 import { StoreError } from './store.js';
 
-const DATA_FILE = 'data.mdb';
+export const DATA_FILE = 'data.mdb';
 const READERS_FILE = 'lock.mdb';
-const LOCK_FILE = 'validator.lock';
+export const LOCK_FILE = 'validator.lock';
 
 /** Makes the folder where there is none, and locks it for one writer. Returns what gives the lock back. */
 export function lockFolder(folder: string): () => void {
@@ -62,20 +62,29 @@ export function hasData(folder: string): boolean {
   return existsSync(join(folder, DATA_FILE));
 }
 
-/** LMDB's two meta pages, as lmdb 3 lays them out. */
+/** LMDB's two meta pages, as lmdb 3 lays them out, and how every page begins. */
 const MAGIC = 0xbeefc0de;
-const META = { magic: 24, pageSize: 48, lastPage: 144, transaction: 152, bytes: 160 };
+const META = { magic: 24, mapSize: 40, pageSize: 48, root: 136, lastPage: 144, transaction: 152, bytes: 160 };
+const PAGE = { number: 0, transaction: 8, bytes: 16 };
+/** The root of a tree without records. */
+const NO_ROOT = 2n ** 64n - 1n;
+
+/** How often meta pages that do not agree are read: a validator may have written between two reads. */
+const META_READS = 4;
 
 /**
- * Throws a StoreError where the data file is not LMDB's or is cut short: LMDB maps the file into memory, and a page that is not there would
- * end the process without a word.
+ * Throws a StoreError where the data file is not LMDB's, is cut short, or begins with pages that do not agree: LMDB maps the file into
+ * memory, and a page that is not there would end the process without a word; a wrong beginning would show the chain as it once was.
  */
 export function checkDataFile(folder: string): void {
   let file: number | undefined;
   try {
     file = openSync(join(folder, DATA_FILE), 'r');
-    const first = readMeta(file, 0);
-    const second = first && readMeta(file, first.pageSize);
+    let [first, second] = readMetas(file);
+    for (let reads = 1; first && second && !agree(file, first, second); reads++) {
+      if (reads === META_READS) throw damaged(folder, 'its first pages do not agree');
+      [first, second] = readMetas(file);
+    }
     if (first === undefined || second === undefined) throw damaged(folder, 'it does not begin as a database does');
     const whole = fstatSync(file).size >= wholeSize(first, second);
     // A last page that was never used may be missing after a crash: a process that may die finds out.
@@ -90,8 +99,7 @@ export function checkDataFile(folder: string): void {
 /** Gives a closed data file the pages at its end that were never used: the next start need not find out that it lacks no other. */
 export function completeDataFile(folder: string): void {
   const file = openSync(join(folder, DATA_FILE), 'r+');
-  const first = readMeta(file, 0);
-  const second = first && readMeta(file, first.pageSize);
+  const [first, second] = readMetas(file);
   const size = first && second ? wholeSize(first, second) : 0;
   if (fstatSync(file).size < size) ftruncateSync(file, size);
   closeSync(file);
@@ -116,8 +124,16 @@ export function reason(error: unknown): string {
 
 interface Meta {
   readonly pageSize: number;
+  /** What LMDB maps, bytes: no page lies beyond. */
+  readonly mapSize: bigint;
+  readonly root: bigint;
   readonly lastPage: bigint;
   readonly transaction: bigint;
+}
+
+function readMetas(file: number): [Meta | undefined, Meta | undefined] {
+  const first = readMeta(file, 0);
+  return [first, first && readMeta(file, first.pageSize)];
 }
 
 function readMeta(file: number, at: number): Meta | undefined {
@@ -127,9 +143,32 @@ function readMeta(file: number, at: number): Meta | undefined {
   const pageSize = bytes.readUInt32LE(META.pageSize);
   return {
     pageSize,
+    mapSize: bytes.readBigUInt64LE(META.mapSize),
+    root: bytes.readBigUInt64LE(META.root),
     lastPage: bytes.readBigUInt64LE(META.lastPage),
     transaction: bytes.readBigUInt64LE(META.transaction),
   };
+}
+
+/**
+ * Whether the meta pages are those of the last two transactions: one is the other's successor, they take turns, the file fits its map and does
+ * not shrink, and each transaction has written the root of its own tree. LMDB has no checksum that would say so.
+ */
+function agree(file: number, first: Meta, second: Meta): boolean {
+  const [older, newer] = second.transaction > first.transaction ? [first, second] : [second, first];
+  if (first.pageSize !== second.pageSize || older.lastPage > newer.lastPage) return false;
+  if (newer.lastPage >= newer.mapSize / BigInt(newer.pageSize)) return false;
+  if (newer.transaction === 0n) return true;
+  const inTurn = first.transaction % 2n === 0n && newer.transaction - older.transaction === 1n;
+  return inTurn && [older, newer].every((meta) => hasOwnRoot(file, meta));
+}
+
+function hasOwnRoot(file: number, { root, lastPage, pageSize, transaction }: Meta): boolean {
+  if (root === NO_ROOT) return transaction <= 1n;
+  if (root > lastPage) return false;
+  const bytes = Buffer.alloc(PAGE.bytes);
+  if (readSync(file, bytes, 0, PAGE.bytes, Number(root) * pageSize) < PAGE.bytes) return false;
+  return bytes.readBigUInt64LE(PAGE.number) === root && bytes.readBigUInt64LE(PAGE.transaction) === transaction;
 }
 
 /** The size of the file as its latest transaction has it, bytes. */

@@ -14,8 +14,9 @@ import {
   reason,
   unusable,
 } from './folder.js';
+import { missing, Reader } from './reader.js';
 import * as records from './records.js';
-import { key, type Table, textKey, u32, u64, unseal } from './records.js';
+import { key, type Table, textKey, u32, u64 } from './records.js';
 import {
   type Balance,
   DamageError,
@@ -28,32 +29,39 @@ import {
   VISIT_MS,
   type Visit,
 } from './store.js';
+import { FORMAT, otherFormat, type Report, upgrade } from './upgrade.js';
 import { putBlock, Writes } from './writes.js';
 
-/** What is written in this version, and the only format that is read. */
-export const FORMAT = 1;
-
-/** How many attempts and lockouts that are over a commit deletes: more wait for the next. */
+/** How many attempts and lockouts that are over a commit deletes, beside as many as it may add: more wait for the next. */
 const SWEEP = 1_000;
+
+/** Commits between two looks for readers that were killed: what LMDB showed them would be kept for them, and the file would grow. */
+const READER_CHECK_EVERY = 1_000;
 
 export class LmdbStore implements Store {
   private chain: Omit<StoredChain, 'stamp'> | undefined;
-  /** How many attempts of a round are stored, as far as that was counted. */
-  private attempts: { round: bigint; count: number } | undefined;
-  private progress: records.Progress = { stamp: 0n, round: 1n, roundStart: 0n, height: 0, outputs: 0n };
+  private commits = 0;
+  private progress: records.Progress = records.NO_PROGRESS;
+
+  private readonly reader: Reader;
 
   private constructor(
     private readonly database: Database<Buffer, Buffer>,
     private readonly closed: () => void,
-  ) {}
+  ) {
+    this.reader = new Reader(database);
+  }
 
-  /** Opens a data folder for its one writer, and makes it where there is none. Throws a StoreError that says what to do. */
-  static open(folder: string): LmdbStore {
+  /**
+   * Opens a data folder for its one writer, and makes it where there is none. One of an older format is brought to this version's; `report`
+   * hears of it. Throws a StoreError that says what to do.
+   */
+  static open(folder: string, report: Report = () => {}): LmdbStore {
     const unlock = lockFolder(folder);
     try {
       if (hasData(folder)) checkDataFile(folder);
       else checkRoom(folder);
-      return LmdbStore.openDatabase(folder, false, () => {
+      return LmdbStore.openDatabase(folder, report, () => {
         try {
           completeDataFile(folder);
         } finally {
@@ -66,21 +74,22 @@ export class LmdbStore implements Store {
     }
   }
 
-  /** Opens a data folder to read it, beside a validator that may be writing to it. */
+  /** Opens a data folder of this version's format to read it, beside a validator that may be writing to it. */
   static openReadOnly(folder: string): LmdbStore {
     if (!hasData(folder)) throw new StoreError(`there is no chain in ${folder}`);
     checkDataFile(folder);
-    return LmdbStore.openDatabase(folder, true, () => {});
+    return LmdbStore.openDatabase(folder, undefined, () => {});
   }
 
-  private static openDatabase(folder: string, readOnly: boolean, closed: () => void): LmdbStore {
+  /** Without a report it is opened to be read only. */
+  private static openDatabase(folder: string, report: Report | undefined, closed: () => void): LmdbStore {
     let database: Database<Buffer, Buffer>;
     try {
       // Without overlappingSync a commit is on the disk when it resolves. Without eventTurnBatching a commit that fails is rejected once, to
       // us: batches have a promise of their own that nobody could hear.
       database = open<Buffer, Buffer>({
         path: folder,
-        readOnly,
+        readOnly: report === undefined,
         encoding: 'binary',
         keyEncoding: 'binary',
         overlappingSync: false,
@@ -94,7 +103,8 @@ export class LmdbStore implements Store {
     }
     const store = new LmdbStore(database, closed);
     try {
-      store.readHeader(folder);
+      store.readHeader(folder, report);
+      if (report !== undefined) store.checkCounts();
       return store;
     } catch (error) {
       void database.close();
@@ -102,21 +112,35 @@ export class LmdbStore implements Store {
     }
   }
 
-  private readHeader(folder: string): void {
-    const format = this.read(key('F'), (bytes) => bytes.readUInt32BE(0));
-    if (format === undefined) return;
-    if (format !== FORMAT) {
-      const remedy = format > FORMAT ? 'use a newer version of hourcoin' : 'use an older version of hourcoin';
-      throw new StoreError(
-        `the data in ${folder} has format ${format}, this version reads format ${FORMAT}: ${remedy}`,
-      );
+  private readHeader(folder: string, report: Report | undefined): void {
+    const format = this.reader.read(key('F'), (bytes) => bytes.readUInt32BE(0));
+    if (format === undefined) {
+      // A chain that seems not to have begun must not be begun anew.
+      for (const table of ['P', 'S'] as const) if (this.reader.get(key(table)) !== undefined) throw missing(key('F'));
+      return;
     }
-    this.chain = this.must('P', records.decodeParameters);
-    this.progress = this.must('S', records.decodeProgress);
+    if (format > FORMAT || (format < FORMAT && report === undefined)) throw otherFormat(folder, format);
+    if (format < FORMAT) upgrade(this.database, folder, format, report as Report);
+    this.chain = this.reader.must('P', records.decodeParameters);
+    this.progress = this.reader.must('S', records.decodeProgress);
+  }
+
+  /** Throws a DamageError where attempts of the round in force, or lockouts, are not as many as were kept: damage can hide a record. */
+  checkCounts(): void {
+    if (this.chain === undefined) return;
+    const { round, attempts, lockouts } = this.progress;
+    const kept = [this.reader.count(key('T', u64(round))), this.reader.count(key('L'))] as const;
+    if (kept[0] !== attempts) throw new DamageError(`there are ${kept[0]} attempts of round ${round}, not ${attempts}`);
+    if (kept[1] !== lockouts) throw new DamageError(`there are ${kept[1]} lockouts, not ${lockouts}`);
   }
 
   get stored(): StoredChain | undefined {
     return this.chain && { ...this.chain, stamp: this.progress.stamp };
+  }
+
+  /** How many blocks the chain has. */
+  get height(): number {
+    return this.progress.height;
   }
 
   /** How many outputs were ever made on the chain. */
@@ -140,10 +164,14 @@ export class LmdbStore implements Store {
     if (this.chain === undefined) throw new Error('the chain has not begun');
     const state = initialState(this.chain.parameters);
     const { height, round, roundStart, stamp } = this.progress;
-    state.round = { number: round, start: roundStart, attempts: new Set(this.texts(key('T', u64(round)))) };
+    state.round = {
+      number: round,
+      start: roundStart,
+      attempts: new Set(this.reader.all(key('T', u64(round)), (text) => text.toString())),
+    };
     // In the order of their keys: that of the lockouts' ends.
     const lockout = (minerId: Buffer, recordKey: Buffer) => [minerId.toString(), recordKey.readBigUInt64BE(1)] as const;
-    for (const [minerId, end] of this.range(key('L', u64(stamp + 1n)), records.after(key('L')), lockout)) {
+    for (const [minerId, end] of this.reader.range(key('L', u64(stamp + 1n)), records.after(key('L')), lockout)) {
       state.lockouts.set(minerId, end);
     }
     state.height = height;
@@ -154,7 +182,7 @@ export class LmdbStore implements Store {
   }
 
   async commit(changes: readonly Change[], stamp: bigint, visits: readonly Visit[] = []): Promise<void> {
-    let { round, roundStart, height, outputs } = this.progress;
+    let { round, roundStart, height, outputs, lockouts } = this.progress;
     let attempts: string[] = [];
     const writes = this.writes();
     for (const change of changes) {
@@ -172,24 +200,26 @@ export class LmdbStore implements Store {
           round = change.accepted.round + 1n;
           roundStart = change.accepted.acceptedAt;
           height = change.accepted.block.index + 1;
+          lockouts++;
           attempts = [];
       }
     }
     // Numbered as they come, so that those of a commit lie together: under keys in no order each would cost a page.
-    let number = this.attempts?.round === round ? this.attempts.count : this.countFrom(key('T', u64(round)));
+    let number = this.progress.round === round ? this.progress.attempts : 0;
     for (const minerId of attempts) writes.put(key('T', u64(round), u32(number++)), Buffer.from(minerId));
+    const most = SWEEP + changes.length;
     for (const visit of visits) writes.put(records.visitKey(visit), records.encodeVisit(visit));
     // Where nobody is counted by network, nobody waits for this either.
     if (visits.length > 0 || !changes.some(({ type }) => type === 'attempt')) {
-      this.sweep(writes, key('V'), anHourBefore(stamp));
+      this.sweep(writes, key('V'), anHourBefore(stamp), SWEEP);
     }
-    this.sweep(writes, key('T'), key('T', u64(round)));
-    this.sweep(writes, key('L'), key('L', u64(stamp + 1n)));
-    const progress = { stamp, round, roundStart, height, outputs };
+    this.sweep(writes, key('T'), key('T', u64(round)), most);
+    lockouts -= this.sweep(writes, key('L'), key('L', u64(stamp + 1n)), most);
+    const progress = { stamp, round, roundStart, height, outputs, attempts: number, lockouts };
     writes.put(key('S'), records.encodeProgress(progress));
     await writes.commit();
     this.progress = progress;
-    this.attempts = { round, count: number };
+    if (++this.commits % READER_CHECK_EVERY === 0) this.database.readerCheck();
   }
 
   lookup(id: Buffer): OutputStatus {
@@ -200,39 +230,46 @@ export class LmdbStore implements Store {
 
   /** What is kept of an output, for `verify`. */
   outputRecord(id: Buffer): records.OutputRecord | undefined {
-    return this.read(key('O', id), records.decodeOutputRecord);
+    return this.reader.read(key('O', id), records.decodeOutputRecord);
   }
 
   block(index: number): StoredBlock | undefined {
-    return this.read(key('B', u32(index)), records.decodeBlock);
+    const block = this.reader.read(key('B', u32(index)), records.decodeBlock);
+    if (block === undefined && index < this.progress.height) throw new DamageError(`block #${index} is missing`);
+    return block;
   }
 
   /** A block that is not yet held against its content hash, for `verify`. */
   blockAsIs(index: number): StoredBlock | undefined {
-    return this.read(key('B', u32(index)), records.decodeBlockAsIs);
+    return this.reader.read(key('B', u32(index)), records.decodeBlockAsIs);
   }
 
   indexOf(hash: Buffer): number | undefined {
-    return this.read(key('H', hash), (bytes) => bytes.readUInt32BE(0));
+    return this.reader.read(key('H', hash), (bytes) => bytes.readUInt32BE(0));
   }
 
   balance(address: string): Balance {
-    return this.read(key('A', textKey(address)), records.decodeBalance) ?? { units: 0n, count: 0n };
+    return this.reader.read(key('A', textKey(address)), records.decodeBalance) ?? { units: 0n, count: 0n };
   }
 
   outputsOf(address: string, afterPlace: bigint | undefined, limit: number): OwnedOutput[] {
     const prefix = key('U', textKey(address));
     const from = afterPlace === undefined ? prefix : Buffer.concat([prefix, u64(afterPlace + 1n)]);
-    return [...this.range(from, records.after(prefix), records.decodeOwned, limit)];
+    const end = records.after(prefix);
+    const owned = [...this.reader.range(from, end, records.decodeOwned, limit)];
+    if (owned.length < limit) this.reader.checkGap(from, end);
+    return owned;
   }
 
   miner(minerId: string): MinerRecord {
-    return this.read(key('M', textKey(minerId)), records.decodeMiner) ?? { blockCount: 0n, lastBlockIndex: undefined };
+    return (
+      this.reader.read(key('M', textKey(minerId)), records.decodeMiner) ?? { blockCount: 0n, lastBlockIndex: undefined }
+    );
   }
 
   /** Every address's balance, by the address's SHA-256 in hexadecimal, for `verify`. */
   balances(): Generator<{ addressHash: string; balance: Balance }> {
-    return this.range(key('A'), records.after(key('A')), (bytes, recordKey) => ({
+    return this.reader.all(key('A'), (bytes, recordKey) => ({
       addressHash: recordKey.toString('hex', 1),
       balance: records.decodeBalance(bytes),
     }));
@@ -240,7 +277,7 @@ export class LmdbStore implements Store {
 
   /** Every unspent output with the SHA-256 of the address it is kept under, in that order, for `verify`. */
   ownedOutputs(): Generator<{ addressHash: string; owned: OwnedOutput }> {
-    return this.range(key('U'), records.after(key('U')), (bytes, recordKey) => ({
+    return this.reader.all(key('U'), (bytes, recordKey) => ({
       addressHash: recordKey.toString('hex', 1, 33),
       owned: records.decodeOwned(bytes, recordKey),
     }));
@@ -248,12 +285,18 @@ export class LmdbStore implements Store {
 
   /** How many records a table has, for `verify`. */
   count(table: Table): number {
-    return this.countFrom(key(table));
+    return this.reader.count(key(table));
   }
 
   visits(): Visit[] {
     const visit = (bytes: Buffer, recordKey: Buffer): Visit => records.decodeVisit(recordKey.readBigUInt64BE(1), bytes);
-    const newest = this.range(records.after(key('V')), anHourBefore(this.progress.stamp), visit, LIMITS.visits, true);
+    const newest = this.reader.range(
+      records.after(key('V')),
+      anHourBefore(this.progress.stamp),
+      visit,
+      LIMITS.visits,
+      true,
+    );
     return [...newest].reverse();
   }
 
@@ -263,7 +306,7 @@ export class LmdbStore implements Store {
       madeAt: bytes.readBigUInt64BE(0),
       minerId: bytes.toString('utf8', 8),
     });
-    return [...this.range(key('K'), records.after(key('K')), stored)];
+    return [...this.reader.all(key('K'), stored)];
   }
 
   async putKey({ hash, madeAt, minerId }: StoredKey): Promise<void> {
@@ -278,49 +321,28 @@ export class LmdbStore implements Store {
     await writes.commit();
   }
 
+  /** Copies all of it, as this moment has it, to the data file of a folder that has none. */
+  copyTo(folder: string): Promise<void> {
+    return this.database.backup(folder, false);
+  }
+
   async close(): Promise<void> {
     await this.database.close();
     this.closed();
   }
 
   private writes(): Writes {
-    return new Writes(this.database, (recordKey) => this.get(recordKey));
+    return new Writes(this.database, (recordKey) => this.reader.get(recordKey));
   }
 
-  /** Deletes what is over, some of it. */
-  private sweep(writes: Writes, from: Buffer, to: Buffer): void {
-    for (const old of this.database.getKeys({ start: from, end: to, limit: SWEEP })) writes.remove(Buffer.from(old));
-  }
-
-  private countFrom(prefix: Buffer): number {
-    return this.database.getKeysCount({ start: prefix, end: records.after(prefix) });
-  }
-
-  private texts(prefix: Buffer): Generator<string> {
-    return this.range(prefix, records.after(prefix), (text) => text.toString());
-  }
-
-  private *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit?: number, reverse = false): Generator<T> {
-    const range = { start, end, reverse };
-    for (const recordKey of this.database.getKeys(limit === undefined ? range : { ...range, limit })) {
-      yield this.read(recordKey, decode) as T;
+  /** Deletes what is over, some of it; returns how many. */
+  private sweep(writes: Writes, from: Buffer, to: Buffer, most: number): number {
+    let swept = 0;
+    for (const old of this.database.getKeys({ start: from, end: to, limit: most })) {
+      writes.remove(Buffer.from(old));
+      swept++;
     }
-  }
-
-  /** A record's payload. */
-  private get(recordKey: Buffer): Buffer | undefined {
-    return this.read(recordKey, (payload) => Buffer.from(payload));
-  }
-
-  private read<T>(recordKey: Buffer, decode: Decode<T>): T | undefined {
-    const value = this.database.getBinaryFast(recordKey);
-    return value && decode(unseal(recordKey, value), recordKey);
-  }
-
-  private must<T>(table: Table, decode: Decode<T>): T {
-    const decoded = this.read(key(table), decode);
-    if (decoded === undefined) throw new DamageError(`record ${table} is missing`);
-    return decoded;
+    return swept;
   }
 }
 
@@ -328,6 +350,3 @@ export class LmdbStore implements Store {
 function anHourBefore(stamp: bigint): Buffer {
   return key('V', u64(stamp > VISIT_MS ? stamp - VISIT_MS + 1n : 0n));
 }
-
-/** Reads a payload: its bytes are lmdb's, and gone with the next read. A copy of every value would take as long as reading it. */
-type Decode<T> = (payload: Buffer, recordKey: Buffer) => T;

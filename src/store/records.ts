@@ -4,7 +4,7 @@
  *
  *     F                           format version (u32)
  *     P                           chain parameters
- *     S                           last stamp, round, height, outputs made
+ *     S                           last stamp, round, height, outputs made, attempts of the round, lockouts kept
  *     B index(u32)                block: content encoding and what the validator knew
  *     H hash(32)                  block's index (u32)
  *     O output id(32)             block that made it (u32), block that spent it (u32), place among all outputs made (u64)
@@ -28,6 +28,22 @@ import { type Balance, DamageError, type MinerRecord, type OwnedOutput, type Vis
 
 /** What the tables are called. */
 export type Table = 'F' | 'P' | 'S' | 'B' | 'H' | 'O' | 'A' | 'U' | 'M' | 'L' | 'T' | 'V' | 'K';
+
+const TABLES: Readonly<Record<Table, string>> = {
+  F: 'the format',
+  P: "the chain's parameters",
+  S: 'the last stamp, the round and the height',
+  B: 'a block',
+  H: "a block's hash",
+  O: 'an output',
+  A: "an address's balance",
+  U: "an address's unspent output",
+  M: 'a miner',
+  L: 'a lockout',
+  T: "a miner's attempt",
+  V: 'a submission of the last hour',
+  K: "a miner id's key",
+};
 
 /** An output that no block has spent. */
 export const NOT_SPENT = 0xffff_ffff;
@@ -86,7 +102,7 @@ export function seal(recordKey: Buffer, payload: Buffer): Buffer {
 export function unseal(recordKey: Buffer, value: Buffer): Buffer {
   const end = value.length - 4;
   if (end < 0 || checksum(recordKey, value, end) !== value.readUInt32BE(end)) {
-    throw new DamageError(`record ${describe(recordKey)} is damaged`);
+    throw new DamageError(`record ${describe(recordKey)} is damaged`, describe(recordKey));
   }
   return value.subarray(0, end);
 }
@@ -96,8 +112,13 @@ function checksum(recordKey: Buffer, bytes: Buffer, payloadLength: number): numb
   return crc32(bytes, payloadLength, crc32(recordKey, recordKey.length, 0));
 }
 
+/** What kind of thing a record is, by what `describe` calls it. */
+export function tableOf(record: string): string {
+  return TABLES[record.slice(0, 1) as Table];
+}
+
 /** A key as an operator may read it. */
-function describe(recordKey: Buffer): string {
+export function describe(recordKey: Buffer): string {
   return `${recordKey.toString('latin1', 0, 1)}:${recordKey.toString('hex', 1)}`;
 }
 
@@ -127,10 +148,34 @@ export interface Progress {
   readonly height: number;
   /** How many outputs were ever made: the next one's place. */
   readonly outputs: bigint;
+  /** How many miners have used their attempt in the round up: that many records T of it are there. */
+  readonly attempts: number;
+  /** How many records L are there: lockouts in force, and those that are over and not deleted yet. */
+  readonly lockouts: number;
 }
 
-export function encodeProgress({ stamp, round, roundStart, height, outputs }: Progress): Buffer {
-  return Buffer.concat([u64(stamp), u64(round), u64(roundStart), u32(height), u64(outputs)]);
+/** Before a chain has begun. */
+export const NO_PROGRESS: Progress = {
+  stamp: 0n,
+  round: 1n,
+  roundStart: 0n,
+  height: 0,
+  outputs: 0n,
+  attempts: 0,
+  lockouts: 0,
+};
+
+export function encodeProgress(progress: Progress): Buffer {
+  const { stamp, round, roundStart, height, outputs, attempts, lockouts } = progress;
+  return Buffer.concat([
+    u64(stamp),
+    u64(round),
+    u64(roundStart),
+    u32(height),
+    u64(outputs),
+    u32(attempts),
+    u32(lockouts),
+  ]);
 }
 
 export function decodeProgress(bytes: Buffer): Progress {
@@ -140,6 +185,8 @@ export function decodeProgress(bytes: Buffer): Progress {
     roundStart: bytes.readBigUInt64BE(16),
     height: bytes.readUInt32BE(24),
     outputs: bytes.readBigUInt64BE(28),
+    attempts: bytes.readUInt32BE(36),
+    lockouts: bytes.readUInt32BE(40),
   };
 }
 

@@ -98,4 +98,13 @@ export class StoreError extends Error {
 export class DamageError extends StoreError {
   /** Always this. */
   override readonly name = 'DamageError';
+
+  /** @internal */
+  constructor(
+    message: string,
+    /** Which record, as store/records.ts names them: `B:00000003`; undefined where none can be named. */
+    readonly record?: string,
+  ) {
+    super(message);
+  }
 }

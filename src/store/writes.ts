@@ -85,11 +85,16 @@ function addToBalance(writes: Writes, owner: Buffer, units: bigint, count: bigin
   writes.put(key('A', owner), records.encodeBalance({ units: balance.units + units, count: balance.count + count }));
 }
 
+/** What LMDB calls a write that the system has cut short, as it does where the disk becomes full in the middle of it. */
+const EIO = 5;
+
 /** What the system said where a commit failed: lmdb has it in a promise beside its error. */
 async function causeOf(error: unknown): Promise<unknown> {
   if (!(error instanceof Error && 'commitError' in error)) return error;
-  return Promise.resolve(error.commitError).then(
+  const cause: unknown = await Promise.resolve(error.commitError).then(
     () => error,
     (cause) => cause,
   );
+  if (!(cause instanceof Error && 'code' in cause && cause.code === EIO)) return cause;
+  return new Error(`${cause.message} (a write failed or was cut short: the disk is full, or failing)`, { cause });
 }

@@ -3,8 +3,9 @@
 import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { FORMAT, LmdbStore } from '../../src/store/lmdb.js';
+import { LmdbStore } from '../../src/store/lmdb.js';
 import { key, u32 } from '../../src/store/records.js';
+import { FORMAT } from '../../src/store/upgrade.js';
 import { ended, expectRefusal, run } from '../support/ended.js';
 import { end, hourcoin, type RunningValidator, startValidator, temporaryFolder } from '../support/programs.js';
 import { copyOf, madeFolder, putSealed, tamper } from '../support/stores.js';
@@ -76,12 +77,12 @@ describe('A data folder that cannot be used is refused, and left as it is', () =
     [
       'one of a newer format',
       (folder) => tamper(folder, (database) => putSealed(database, key('F'), u32(FORMAT + 1))),
-      /has format 2, this version reads format 1: use a newer version of hourcoin/,
+      /has format 3, this version reads format 2: use a newer version of hourcoin/,
     ],
     [
       'one of an older format',
       (folder) => tamper(folder, (database) => putSealed(database, key('F'), u32(0))),
-      /has format 0, this version reads format 1: use an older version of hourcoin/,
+      /has format 0, this version reads format 2: use an older version of hourcoin/,
     ],
     [
       'a file that is no database',

@@ -654,7 +654,7 @@ describe('LmdbStore: what lies in the folder', () => {
     for (const table of ['P', 'S'] as const) {
       it(`record ${table} is missing`, async () => {
         await tamper(path, (database) => database.removeSync(key(table)));
-        expect(() => LmdbStore.open(path)).to.throw(StoreError, `record ${table} is missing`);
+        expect(() => LmdbStore.open(path)).to.throw(StoreError, `record ${table}: is missing`);
       });
     }
   });

@@ -82,9 +82,18 @@ export async function startValidator(
   data: string,
   args: readonly string[] = [],
   main = MAIN,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<RunningValidator> {
-  const where = ['validator', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--data', data];
-  const program = start(process.execPath, [main, ...where, ...args]);
+  return listening(start(process.execPath, [main, ...validatorArguments(data), ...args], { env }));
+}
+
+/** What a validator on free ports is told. */
+export function validatorArguments(data: string): string[] {
+  return ['validator', '127.0.0.1:0', '--grpc', '127.0.0.1:0', '--data', data];
+}
+
+/** Waits until a validator listens, however it was started. */
+export async function listening(program: Program): Promise<RunningValidator> {
   const [, jsonTcp] = await program.printed(/^JSON\/TCP listening on (\S+)$/m);
   const [, grpc] = await program.printed(/^gRPC listening on (\S+)$/m);
   await program.printed(/^Waiting for miner connections\.\.\.$/m);
