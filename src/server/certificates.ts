@@ -1,8 +1,9 @@
 /** The files of TLS: read at start, and again when they change. */
 
-import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { certificates, privateKey } from '../wire/pem.js';
 import type { Log } from './log.js';
 
 /** Paths of PEM files. */
@@ -96,7 +97,7 @@ function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
   };
   const [own] = certificates(cert, contents.cert);
   if (!own.checkPrivateKey(privateKey(key, contents.key))) throw new Error(`${key} is not the key of ${cert}`);
-  // What is no certificate TLS itself would pass over here, and nobody could come in.
+  // Else nobody could come in.
   if (clientCa !== undefined && contents.ca !== undefined) certificates(clientCa, contents.ca);
   try {
     createSecureContext(contents);
@@ -104,26 +105,6 @@ function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
     throw new Error(`${cert} cannot be used: ${error instanceof Error ? error.message : error}`);
   }
   return contents;
-}
-
-/** From where a certificate begins to where the next one does. */
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?(?=-----BEGIN CERTIFICATE-----|$)/g;
-
-function certificates(path: string, pem: Buffer): [X509Certificate, ...X509Certificate[]] {
-  try {
-    const [first, ...others] = pem.toString('latin1').match(CERTIFICATE) ?? [''];
-    return [new X509Certificate(first), ...others.map((other) => new X509Certificate(other))];
-  } catch {
-    throw new Error(`${path} is not a certificate in PEM`);
-  }
-}
-
-function privateKey(path: string, pem: Buffer): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw new Error(`${path} is not a private key in PEM without a passphrase`);
-  }
 }
 
 function isSame(one: Contents, other: Contents): boolean {
