@@ -120,7 +120,7 @@ function addValidator(program: Command): void {
       read
         .option(
           '--auth <who>',
-          'who shows a key or certificate: "open", miners whose id has a key, or "required", every miner (default: open on loopback and plain JSON/TCP)',
+          'who shows a key or certificate: "open", miners whose id has a key, or "required", every miner (default: open on loopback and plain JSON/TCP, required where clients show certificates)',
         )
         .choices(['open', 'required']),
     )
