@@ -30,6 +30,9 @@ export class Certificates {
   private listeners: ((context: SecureContextOptions) => void)[] = [];
   private readonly look = (): void => this.reload();
   private contents: Contents;
+  /** What was wrong with new files when they were looked at last. */
+  private problem = '';
+  private again: NodeJS.Timeout | undefined;
 
   /** Throws an Error that names the file where one cannot be read or they do not fit. */
   constructor(
@@ -68,6 +71,7 @@ export class Certificates {
 
   close(): void {
     for (const path of this.paths) unwatchFile(path, this.look);
+    clearTimeout(this.again);
     this.listeners = [];
   }
 
@@ -77,12 +81,18 @@ export class Certificates {
 
   private reload(): void {
     const before = this.contents;
+    clearTimeout(this.again);
     try {
       this.contents = readFiles(this.files);
     } catch (error) {
-      // One of them may have been replaced, and the other not yet.
-      return this.log.error(`The new TLS files are not used: ${error instanceof Error ? error.message : error}`);
+      // One of them may have been replaced, and the other not yet; or it is not they that are wrong: nothing can be opened just now.
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== this.problem) this.log.error(`The new TLS files are not used: ${problem}`);
+      this.problem = problem;
+      this.again = setTimeout(this.look, LOOK_EVERY_MS).unref();
+      return;
     }
+    this.problem = '';
     if (isSame(before, this.contents)) return;
     for (const listener of this.listeners) listener(this.current);
     this.log.info('The TLS files have changed: new connections use them');
