@@ -325,7 +325,6 @@ describe('Who is asking', () => {
     for (const [what, text] of [
       ['twice', `{"CheckLockout":{"miner_id":"alice","api_key":"a","api_key":"a"}}`],
       ['as a number', `{"CheckLockout":{"miner_id":"alice","api_key":1}}`],
-      ['as null', `{"CheckLockout":{"miner_id":"alice","api_key":null}}`],
       ['as an object', `{"CheckLockout":{"miner_id":"alice","api_key":{}}}`],
       ['in an array that stands for the object', `{"CheckLockout":["alice","a"]}`],
       ['after a block in an array', `{"SubmitBlock":["alice",${blockToJson(FAR_OFF)},"a"]}`],
