@@ -5,6 +5,7 @@ import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from './defaults.js';
 import { DEFAULT_OPERATOR_LIMITS, OPERATOR_LIMITS, type OperatorLimits } from './engine/limits.js';
 import { Admission, type Auth, type KnownKeys } from './server/admission.js';
 import { Certificates, type TlsFiles } from './server/certificates.js';
+import { roomForConnections } from './server/descriptors.js';
 import { GrpcServer } from './server/grpc.js';
 import { JsonTcpServer } from './server/json-tcp.js';
 import { type Door, Listener } from './server/listener.js';
@@ -39,7 +40,7 @@ export interface DoorOptions {
   readonly tls?: TlsFiles | undefined;
   /**
    * Whether every miner shows a key or certificate, or only those whose id has a key. `open` on plain JSON/TCP, and on loopback where no load balancer
-   * is named; else `required`.
+   * is named, unless clients show certificates there; else `required`.
    */
   readonly auth?: Auth | undefined;
   /** Reading needs a key or certificate too. */
@@ -88,7 +89,7 @@ export function planDoors(options: DoorOptions, log: Log): Plan {
   }
   return {
     endpoints,
-    limits: readLimits(options.limits ?? {}),
+    limits: withinSystem(readLimits(options.limits ?? {}), log),
     proxies: readProxies(options.proxyFrom ?? []),
     certificates: tls && readCertificates(tls, log),
   };
@@ -122,14 +123,19 @@ export class Doors {
     const isProxied = (this.options.proxyFrom ?? []).length > 0;
     for (const endpoint of this.plan.endpoints) {
       const server = endpoint.wire === 'grpc' ? this.grpc : this.jsonTcp;
-      const auth = this.options.auth ?? defaultAuth(endpoint, isProxied);
+      const auth = this.options.auth ?? defaultAuth(endpoint, isProxied, this.options.tls?.clientCa !== undefined);
       const listener = new Listener(endpoint, this.door, (socket, caller) => server?.accept(socket, caller, auth));
       this.listeners.push(listener);
       opened.push(await listener.listen().catch((error) => cannotListen(endpoint, error)));
     }
     for (const endpoint of opened.filter(isExposed)) {
+      const taken = this.options.insecure ? ', and take the keys that they show' : '';
+      const wayOut =
+        endpoint.wire === 'grpc'
+          ? 'Serve grpcs:// instead (--listen)'
+          : 'Serve tls:// or grpcs:// beside it (--listen) for those who can, and deployed miners only here';
       this.door.log.warn(
-        `${formatEndpoint(endpoint)} is not encrypted: whoever stands between can read and change what miners say. Serve tls:// or grpcs:// beside it (--listen) for those who can, and deployed miners only here`,
+        `${formatEndpoint(endpoint)} is not encrypted: whoever stands between can read and change what miners say${taken}. ${wayOut}`,
       );
     }
     this.door.certificates?.watch();
@@ -177,8 +183,12 @@ function isExposed({ isSecure, host }: Endpoint): boolean {
   return !isSecure && !isLoopback(host);
 }
 
-/** Deployed miners can show nothing: on plain JSON/TCP nothing is asked of those whose id has no key. A balancer makes loopback everybody's. */
-function defaultAuth({ wire, isSecure, host }: Endpoint, isProxied: boolean): Auth {
+/**
+ * Deployed miners can show nothing: on plain JSON/TCP nothing is asked of those whose id has no key. A balancer makes loopback everybody's, and where
+ * everyone has a certificate it says who may use up whose attempt.
+ */
+function defaultAuth({ wire, isSecure, host }: Endpoint, isProxied: boolean, asksClients: boolean): Auth {
+  if (isSecure && asksClients) return 'required';
   return (isLoopback(host) && !isProxied) || (wire === 'json-tcp' && !isSecure) ? 'open' : 'required';
 }
 
@@ -204,6 +214,17 @@ function readLimits(given: Partial<OperatorLimits>): OperatorLimits {
     throw new StartError(`the limit ${name} is a whole number from ${least} to ${most}`);
   }
   return limits;
+}
+
+/** Where the system lets open less, connections are refused before certificates and commands are. */
+function withinSystem(limits: OperatorLimits, log: Log): OperatorLimits {
+  const { maxConnections } = limits;
+  const room = roomForConnections() ?? maxConnections;
+  if (room >= maxConnections) return limits;
+  log.warn(
+    `The system has room for ${room} connections, not ${maxConnections}: raise its limit of open files (ulimit -n)`,
+  );
+  return { ...limits, maxConnections: room };
 }
 
 function readProxies(networks: readonly string[]): BlockList {

@@ -28,7 +28,7 @@ export async function listKeys(folder: string, json: boolean): Promise<void> {
 /** Revokes a key: from now on its token is worth nothing. */
 export async function revokeKey(folder: string, id: string): Promise<void> {
   const revoked = await ask<RevokedKey | undefined>(folder, 'revoke-key', id, (keys) => keys.revoke(id));
-  if (!revoked) throw new ExitError(`there is no key ${harmless(id)}: hourcoin key list shows them all`);
+  if (!revoked) throw new ExitError('there is no such key: hourcoin key list shows them all');
   const { minerId, wasLast } = revoked;
   const name = `miner id '${harmless(minerId)}'`;
   tell(`Key ${id} of ${name} is revoked.`);

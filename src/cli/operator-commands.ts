@@ -99,7 +99,7 @@ function withValidatorOptions(validator: Command): Command {
       read
         .option(
           '--auth <who>',
-          'who shows a key or certificate: "open", miners whose id has a key, or "required", every miner (default: open on loopback and plain JSON/TCP)',
+          'who shows a key or certificate: "open", miners whose id has a key, or "required", every miner (default: open on loopback and plain JSON/TCP, required where clients show certificates)',
         )
         .choices(['open', 'required']),
     )

@@ -1,8 +1,8 @@
 /** Whom a client trusts, and what it shows of itself. */
 
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { type Endpoint, formatEndpoint, isLoopback } from '../wire/address.js';
+import { certificates, privateKey } from '../wire/pem.js';
 
 /**
  * Whom a client trusts, and what it shows of itself. Certificates and keys are PEM texts, not paths: a library reads no files.
@@ -35,9 +35,6 @@ export interface Credentials {
 /** What messages call the parts of credentials. */
 const NAMES = { ca: 'credentials.ca', cert: 'credentials.cert', key: 'credentials.key' };
 
-/** From where a certificate begins to where the next one does. */
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?(?=-----BEGIN CERTIFICATE-----|$)/g;
-
 /**
  * Certificates and key as TLS takes them. `names`: what messages call them.
  *
@@ -48,33 +45,13 @@ export function secureContext(
   names: Readonly<Record<'ca' | 'cert' | 'key', string>> = NAMES,
 ): SecureContext {
   if ((cert === undefined) !== (key === undefined)) throw new TypeError(`${names.cert} and ${names.key} go together`);
-  if (ca !== undefined) mustBeCertificates(ca, names.ca);
+  if (ca !== undefined) certificates(names.ca, ca);
   if (cert === undefined || key === undefined) return createSecureContext({ ca });
-  const certificate = mustBeCertificates(cert, names.cert);
-  if (!certificate.checkPrivateKey(privateKey(key, names.key))) {
+  const [own] = certificates(names.cert, cert);
+  if (!own.checkPrivateKey(privateKey(names.key, key))) {
     throw new TypeError(`${names.key} is not the key of ${names.cert}`);
   }
   return createSecureContext({ ca, cert, key });
-}
-
-/** What is no certificate TLS itself would pass over in silence. Gives the first one. */
-function mustBeCertificates(pem: string | Buffer, name: string): X509Certificate {
-  try {
-    const [first, ...others] = String(pem).match(CERTIFICATE) ?? [''];
-    for (const other of others) new X509Certificate(other);
-    return new X509Certificate(first);
-  } catch {
-    throw new TypeError(`${name} is not a certificate in PEM`);
-  }
-}
-
-function privateKey(pem: string | Buffer, name: string): ReturnType<typeof createPrivateKey> {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    // The library's own words may quote what it was given.
-    throw new TypeError(`${name} is not a private key in PEM without a passphrase`);
-  }
 }
 
 /** Whether a text can be an API key: it stands in headers and in JSON as it is. */

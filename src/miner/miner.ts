@@ -48,6 +48,9 @@ export interface MiningOptions {
 /** What a deployed miner waits after a rejection, milliseconds (spec, section 7). */
 const REJECTED_MS = 5_000n;
 
+/** However long a validator asks for, a miner comes again by then, milliseconds: nothing that it counts takes longer. */
+const LONGEST_REFUSAL_MS = 3_600_000;
+
 /** Longer ago, what a validator told of its time is asked for again: its clock may have been slewed, or stand still. Milliseconds. */
 const FRESH_MS = Number(WINDOW_FUTURE_MS / 2n);
 
@@ -310,9 +313,9 @@ export class Miner {
     }
   }
 
-  /** The validator did not judge the block, and nothing was used up: it is asked again, ever more seldom. */
+  /** The validator did not judge the block, and nothing was used up: it is asked again, ever more seldom, and not before it says. */
   private async afterRefusal(fault: Fault): Promise<ToldRound> {
-    const retryMs = this.refusals.next();
+    const retryMs = Math.max(this.refusals.next(), Math.min(fault.retryMs ?? 0, LONGEST_REFUSAL_MS));
     this.observe({ type: 'not-taken', fault, retryMs });
     await this.timer.sleep(retryMs, this.signal);
     return this.untilAnswered(() => this.latest());

@@ -15,6 +15,11 @@ export interface Caller {
   shown: Set<string> | undefined;
 }
 
+/** An address as the system tells it, without the interface that one of a local link comes by (fe80::1%br-lan). */
+export function withoutZone(address: string | undefined): string | undefined {
+  return address?.replace(/%.*$/s, '');
+}
+
 /** A client at an address, of which nothing else is known yet. `via`: the load balancer that has told the address. */
 export function callerAt(address: string, via = address): Caller {
   // A balancer's own loopback is no loopback of ours.

@@ -217,7 +217,7 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
   private token(): string | undefined {
     const [authorization] = this.metadata?.get('authorization') ?? [];
     if (authorization === undefined) return undefined;
-    const [, token] = /^Bearer (\S+)$/i.exec(String(authorization)) ?? [];
+    const [, token] = /^Bearer +(\S+)$/i.exec(String(authorization)) ?? [];
     return token;
   }
 

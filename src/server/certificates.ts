@@ -1,8 +1,9 @@
 /** The files of TLS: read at start, and again when they change. */
 
-import { constants, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { constants } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { certificates, privateKey } from '../wire/pem.js';
 import type { Log } from './log.js';
 
 /** Paths of PEM files. */
@@ -29,6 +30,9 @@ export class Certificates {
   private listeners: ((context: SecureContextOptions) => void)[] = [];
   private readonly look = (): void => this.reload();
   private contents: Contents;
+  /** What was wrong with new files when they were looked at last. */
+  private problem = '';
+  private again: NodeJS.Timeout | undefined;
 
   /** Throws an Error that names the file where one cannot be read or they do not fit. */
   constructor(
@@ -67,6 +71,7 @@ export class Certificates {
 
   close(): void {
     for (const path of this.paths) unwatchFile(path, this.look);
+    clearTimeout(this.again);
     this.listeners = [];
   }
 
@@ -76,12 +81,18 @@ export class Certificates {
 
   private reload(): void {
     const before = this.contents;
+    clearTimeout(this.again);
     try {
       this.contents = readFiles(this.files);
     } catch (error) {
-      // One of them may have been replaced, and the other not yet.
-      return this.log.error(`The new TLS files are not used: ${error instanceof Error ? error.message : error}`);
+      // One of them may have been replaced, and the other not yet; or it is not they that are wrong: nothing can be opened just now.
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== this.problem) this.log.error(`The new TLS files are not used: ${problem}`);
+      this.problem = problem;
+      this.again = setTimeout(this.look, LOOK_EVERY_MS).unref();
+      return;
     }
+    this.problem = '';
     if (isSame(before, this.contents)) return;
     for (const listener of this.listeners) listener(this.current);
     this.log.info('The TLS files have changed: new connections use them');
@@ -96,7 +107,7 @@ function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
   };
   const [own] = certificates(cert, contents.cert);
   if (!own.checkPrivateKey(privateKey(key, contents.key))) throw new Error(`${key} is not the key of ${cert}`);
-  // What is no certificate TLS itself would pass over here, and nobody could come in.
+  // Else nobody could come in.
   if (clientCa !== undefined && contents.ca !== undefined) certificates(clientCa, contents.ca);
   try {
     createSecureContext(contents);
@@ -104,26 +115,6 @@ function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
     throw new Error(`${cert} cannot be used: ${error instanceof Error ? error.message : error}`);
   }
   return contents;
-}
-
-/** From where a certificate begins to where the next one does. */
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?(?=-----BEGIN CERTIFICATE-----|$)/g;
-
-function certificates(path: string, pem: Buffer): [X509Certificate, ...X509Certificate[]] {
-  try {
-    const [first, ...others] = pem.toString('latin1').match(CERTIFICATE) ?? [''];
-    return [new X509Certificate(first), ...others.map((other) => new X509Certificate(other))];
-  } catch {
-    throw new Error(`${path} is not a certificate in PEM`);
-  }
-}
-
-function privateKey(path: string, pem: Buffer): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw new Error(`${path} is not a private key in PEM without a passphrase`);
-  }
 }
 
 function isSame(one: Contents, other: Contents): boolean {

@@ -7,7 +7,7 @@ import { type AddressInfo, type BlockList, createServer, isIPv6, type Server, ty
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Address, type Endpoint, formatAddress } from '../wire/address.js';
 import type { Admission, TurnedAway } from './admission.js';
-import { type Caller, callerAt, nameOf } from './caller.js';
+import { type Caller, callerAt, nameOf, withoutZone } from './caller.js';
 import type { Certificates } from './certificates.js';
 import type { Log } from './log.js';
 import type { Meter } from './meter.js';
@@ -47,7 +47,7 @@ export class Listener {
     private readonly door: Door,
     private readonly handOver: (socket: Socket, caller: Caller) => void,
   ) {
-    this.server = createServer({ noDelay: true }, (socket) => this.accept(socket));
+    this.server = createServer({ noDelay: true }, (socket) => this.take(socket));
     if (endpoint.isSecure) this.tls = this.makeTls();
   }
 
@@ -72,10 +72,21 @@ export class Listener {
     for (const { socket } of this.newcomers.values()) socket.destroy();
   }
 
-  private accept(socket: Socket): void {
-    const { remoteAddress: host, remotePort: port = 0 } = socket;
+  private take(socket: Socket): void {
     // The close that follows says all there is to say.
     socket.on('error', () => {});
+    try {
+      this.accept(socket);
+    } catch (error) {
+      // Whatever a connection is like, it is one of many.
+      this.door.log.error(`A connection was refused: ${error instanceof Error ? error.stack : error}`);
+      socket.destroy();
+    }
+  }
+
+  private accept(socket: Socket): void {
+    const { remotePort: port = 0 } = socket;
+    const host = withoutZone(socket.remoteAddress);
     // Gone before it was looked at.
     if (host === undefined) return void socket.destroy();
     const { admission, proxies } = this.door;
@@ -164,11 +175,20 @@ export class Listener {
       if (newcomer?.caller === undefined) return void socket.destroy();
       this.settle(newcomer);
       socket.on('error', () => {});
+      if (hasExpired(socket)) {
+        log.debug('A TLS handshake has failed: the certificate of the session that it resumes has expired');
+        return void socket.destroy();
+      }
       this.pass({ ...newcomer.caller, isPrivate: true, certified: commonName(socket) }, socket, newcomer.socket);
     });
     certificates.onChange((context) => tls.setSecureContext(context));
     return tls;
   }
+}
+
+/** Whether a client's certificate has: a session that is resumed is not looked at again by TLS itself. */
+function hasExpired(socket: TLSSocket): boolean {
+  return Date.parse(socket.getPeerCertificate().valid_to) < Date.now();
 }
 
 /** The one name that a certificate gives its owner. */

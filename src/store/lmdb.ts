@@ -84,6 +84,8 @@ export class LmdbStore implements Store {
   /** Without a report it is opened to be read only. */
   private static openDatabase(folder: string, report: Report | undefined, closed: () => void): LmdbStore {
     let database: Database<Buffer, Buffer>;
+    // Keys' hashes and clients' addresses lie there, wherever the folder is.
+    const before = process.umask(0o077);
     try {
       // Without overlappingSync a commit is on the disk when it resolves. Without eventTurnBatching a commit that fails is rejected once, to
       // us: batches have a promise of their own that nobody could hear.
@@ -100,6 +102,8 @@ export class LmdbStore implements Store {
       // The system's numbers are above 0, those of LMDB, which speak of what the file holds, below.
       const { code } = error as { code?: unknown };
       throw typeof code === 'number' && code > 0 ? unusable(folder, error) : damaged(folder, reason(error));
+    } finally {
+      process.umask(before);
     }
     const store = new LmdbStore(database, closed);
     try {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { sha256 } from '../engine/bytes.js';
+import { LIMITS } from '../engine/limits.js';
 import type { Store, StoredKey } from '../store/store.js';
 
 /** What all tokens begin with, so that a scanner for leaked secrets can know them. */
@@ -38,6 +39,9 @@ export class Keys {
 
   /** Makes a key, durably. Its token is told here and never again. */
   async add(minerId: string): Promise<Key & { readonly token: string }> {
+    const bytes = Buffer.byteLength(minerId);
+    if (bytes === 0 || bytes > LIMITS.minerIdBytes)
+      throw new RangeError(`a miner id has 1 to ${LIMITS.minerIdBytes} bytes`);
     const token = `${PREFIX}${randomBytes(32).toString('base64url')}`;
     const key = { hash: sha256(Buffer.from(token)), minerId, madeAt: BigInt(Date.now()) };
     await this.store.putKey(key);

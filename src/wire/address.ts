@@ -22,7 +22,7 @@ export interface Address {
  * ```
  */
 export function parseAddress(text: string): Address | undefined {
-  const match = /^(?:\[([0-9a-fA-F:.%a-zA-Z0-9]+)\]|([^\s:/[\]]+)):([0-9]{1,5})$/.exec(text);
+  const match = /^(?:\[([\w:.%-]+)\]|([^\s:/[\]]+)):([0-9]{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   const host = match?.[1] ?? match?.[2];
   return host !== undefined && port <= 65_535 ? { host, port } : undefined;

@@ -69,7 +69,7 @@ function readNamed(json: JsonReader): Named {
     ['miner_id', 'api_key'],
     (member) => {
       if (member === 0) minerId = json.keptString();
-      else apiKey = json.string();
+      else apiKey = json.null() ? undefined : json.string();
     },
     OPTIONAL,
     1,
@@ -92,7 +92,7 @@ function readSubmission(json: JsonReader): () => Request {
     (member) => {
       if (member === 0) minerId = json.keptString();
       else if (member === 1) block = readBlock(json);
-      else apiKey = json.string();
+      else apiKey = json.null() ? undefined : json.string();
     },
     OPTIONAL,
     2,

@@ -11,7 +11,7 @@ const NAMES = ATTACKS.map(({ name }) => name);
 
 const program = new Command('npm run test:hostile --')
   .description(
-    'Attacks a validator, for each attack a new one, while honest clients ask and mine beside it. The long form takes about half an hour. ' +
+    'Attacks a validator, for each attack a new one, while honest clients ask and mine beside it. The long form takes about a quarter of an hour. ' +
       'Linux only: memory and open files are read from /proc.',
   )
   .option('--short', 'little of everything, in about two minutes')

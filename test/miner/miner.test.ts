@@ -291,7 +291,8 @@ for (const { wire, connect, serve } of WIRES) {
       for (let i = 0; i < 8; i++) {
         const { fault, retryMs } = await events.next('not-taken');
         expect(fault.message).to.contain('too many requests are waiting');
-        expect(retryMs).to.be.within(250, Math.min(10_000, 500 * 2 ** i));
+        const { retryMs: told = 250 } = fault;
+        expect(retryMs).to.be.within(told, Math.max(told, Math.min(10_000, 500 * 2 ** i)));
         expect(await timer.pass()).to.equal(retryMs);
         waits.push(retryMs);
       }
@@ -299,6 +300,23 @@ for (const { wire, connect, serve } of WIRES) {
       expect(await done).to.equal(1);
       expect(await height()).to.equal(1);
       expect(events.types).to.not.include('disconnected');
+    });
+
+    it('that is told when to come again does not come before, and within an hour in any case', async () => {
+      const told = [45_000, 2 ** 40];
+      const submitBlock: Submit = async (...submission) => {
+        const retryMs = told.shift();
+        if (retryMs === undefined) return test.node.submitBlock(...submission);
+        throw new Fault('OVERLOADED', 'too many', '', retryMs);
+      };
+      const { done } = await begin({ submitBlock }, { blocks: 1 });
+      for (const most of [45_000, 3_600_000]) {
+        const { fault, retryMs } = await events.next('not-taken');
+        // JSON/TCP has no place for it.
+        if (fault.retryMs !== undefined) expect(retryMs).to.equal(most);
+        expect(await timer.pass()).to.equal(retryMs);
+      }
+      expect(await done).to.equal(1);
     });
 
     describe('whose answer was lost', () => {

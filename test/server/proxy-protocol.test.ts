@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { expect } from 'chai';
 import { connectTo } from '../../src/client/connect.js';
 import { StartError } from '../../src/doors.js';
-import { callerAt } from '../../src/server/caller.js';
+import { callerAt, withoutZone } from '../../src/server/caller.js';
 import { ValidatorServer } from '../../src/validator-server.js';
 import { type Address, formatEndpoint } from '../../src/wire/address.js';
 import {
@@ -248,9 +248,12 @@ describe('The PROXY protocol', () => {
       ['::ffff:203.0.113.7', '203.0.113.7'],
       ['0:0:0:0:0:ffff:cb00:7107', '203.0.113.7'],
       ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+      // By whatever interface it comes, and however that is called.
       ['fe80::1%eth0', 'fe80::/64'],
+      ['fe80::1%br-lan', 'fe80::/64'],
+      ['fe80::1%eth0.5', 'fe80::/64'],
     ] as const) {
-      expect(callerAt(address).network).to.equal(network);
+      expect(callerAt(String(withoutZone(address))).network).to.equal(network);
     }
   });
 

@@ -1,9 +1,11 @@
 /** TLS at the validator: beside its plain addresses, with certificates that may change, and clients that may have to show theirs. */
 
+import { X509Certificate } from 'node:crypto';
 import { copyFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { SubmitBlockRequest } from '../../gen/hourcoin/v1/validator_service.js';
@@ -165,6 +167,15 @@ describe('TLS at the validator', () => {
           expect((await alice.submitBlock('alice', winning(round, 'alice'))).message).to.match(/^Block accepted!/);
         });
 
+        it('without --auth everyone submits in the name of their certificate, on this machine, too', async () => {
+          const validator = await started({ clientsOnly: true });
+          const bob = validator.client(secure, ours.credentialsOf('bob'));
+          const round = await validator.server.validator.getRoundInfo('');
+          const error = await bob.submitBlock('alice', winning(round, 'alice')).catch((error) => error);
+          expect(error).to.include({ reason: 'UNAUTHENTICATED' });
+          expect((await bob.submitBlock('bob', winning(round, 'bob'))).message).to.match(/^Block accepted!/);
+        });
+
         it('nobody comes in without a certificate of that authority that is still good, and it is no alarm', async () => {
           const validator = await started({ clientsOnly: true });
           const { ca } = ours.credentialsOf('alice');
@@ -257,6 +268,27 @@ describe('TLS at the validator', () => {
         expect(alarms(validator.log).filter((line) => !/not used/.test(line))).to.deep.equal([]);
       });
     });
+  }
+
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    it(`A certificate that has expired is good no more, not even by resuming, on ${maxVersion}`, async () => {
+      // Made two years ago, but for a few seconds.
+      const brief = await makeCertificates(['--client', 'alice'], -2 * YEAR + 10_000);
+      atEnd(() => brief.remove());
+      const tls = { cert: brief.path('server.pem'), key: brief.path('server-key.pem'), clientCa: brief.path('ca.pem') };
+      const validator = await started({ tls });
+      const { ca, cert, key } = brief.credentialsOf('alice');
+      const options = { ca, cert, key, maxVersion };
+      const first = await shaken(validator.at('tls'), options);
+      const session = new Promise<Buffer>((resolve) => first.once('session', resolve));
+      expect(await RawClient.over(first).ask(LOCKOUT)).to.equal(NOT_LOCKED);
+      const resuming = { ...options, session: maxVersion === 'TLSv1.3' ? await session : first.getSession() };
+      const end = Date.parse(new X509Certificate(brief.read('alice.pem')).validTo);
+      await sleep(end - Date.now() + 1);
+      const late = shaken(validator.at('tls'), resuming).then((socket) => RawClient.over(socket).ask(LOCKOUT));
+      expect(await late.catch((error) => error)).to.be.instanceOf(Error);
+      expect(validator.log.join()).to.match(/certificate of the session that it resumes has expired/);
+    }).timeout(30_000);
   }
 
   describe('Certificates that change', () => {
