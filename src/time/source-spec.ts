@@ -23,9 +23,12 @@ export function splitSources(text: string): string[] {
   return specs;
 }
 
-/** Where a source is; undefined where the text is none. */
+/** Where a source is; undefined where the text is none, or has a name and password in it: what is configured is shown. */
 export function parseSource(spec: string): { url: URL } | { host: string; port: number } | undefined {
-  if (/^https?:\/\//.test(spec)) return URL.canParse(spec) ? { url: new URL(spec) } : undefined;
+  if (/^https?:\/\//.test(spec)) {
+    const url = URL.canParse(spec) ? new URL(spec) : undefined;
+    return url?.username === '' && url.password === '' ? { url } : undefined;
+  }
   const [, text = ''] = /^ntp:(.+)$/.exec(spec) ?? [];
   if (isIPv6(text)) return { host: text, port: NTP_PORT };
   const [, inBrackets, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([\w.-]{1,253}))(?::(\d{1,5}))?$/.exec(text) ?? [];
