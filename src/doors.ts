@@ -154,6 +154,11 @@ export class Doors {
     this.grpc?.setServing(isServing);
   }
 
+  /** How many connections may be open, by the operator's limit and the system's. */
+  get maxConnections(): number {
+    return this.plan.limits.maxConnections;
+  }
+
   /** Whether so much memory is in use that no connections are taken. */
   isFull(): boolean {
     return this.door.admission.isFull();

@@ -18,7 +18,8 @@ export interface Figured {
   readonly meter: Meter;
   /** The chain's file. */
   readonly file: string;
-  readonly mostConnections: number;
+  /** Undefined before the start. */
+  readonly mostConnections: () => number | undefined;
   /** Undefined before the start. */
   readonly node: () => Pick<ValidatorNode, 'figures'> | undefined;
   /** Undefined where it goes by the system's clock. */
@@ -101,9 +102,10 @@ export class Metrics {
       Object.entries(connections).map(([protocol, count]) => [{ protocol }, read(count)]);
     this.add('gauge', 'connections', 'Open connections.', () => each(({ open }) => open));
     this.add('counter', 'connections_total', 'Connections that were taken.', () => each(({ taken }) => taken));
-    this.add('gauge', 'connections_limit', 'How many may be open: --max-connections.', () => [
-      [{}, this.figured.mostConnections],
-    ]);
+    this.add('gauge', 'connections_limit', 'How many may be open: --max-connections.', () => {
+      const most = this.figured.mostConnections();
+      return most === undefined ? [] : [[{}, most]];
+    });
     this.add('counter', 'refused_connections_total', 'Connections that were turned away at the door, by why.', () =>
       Object.entries(refused).map(([reason, count]) => [{ reason }, count]),
     );

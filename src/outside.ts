@@ -2,7 +2,6 @@
 
 import { join } from 'node:path';
 import { cannotListen, type Doors, StartError } from './doors.js';
-import { DEFAULT_OPERATOR_LIMITS, type OperatorLimits } from './engine/limits.js';
 import type { Metrics } from './metrics.js';
 import { HttpServer, type Page } from './server/http.js';
 import type { Log } from './server/log.js';
@@ -26,7 +25,6 @@ interface Looked {
   /** Where to serve HTTP, or `off`. */
   readonly http: string;
   readonly data: string;
-  readonly limits: Partial<OperatorLimits> | undefined;
   readonly onRequest: RequestObserver | undefined;
   readonly log: Log;
   /** Undefined where it goes by the system's clock. */
@@ -133,12 +131,12 @@ export class Outside {
   /** Loaded for those who want them only. */
   private async makeMetrics(): Promise<Metrics> {
     const { Metrics } = await import('./metrics.js');
-    const { data, limits, time } = this.looked;
+    const { data, time } = this.looked;
     return new Metrics({
       meter: this.meter as Meter,
       time,
       file: join(data, 'data.mdb'),
-      mostConnections: limits?.maxConnections ?? DEFAULT_OPERATOR_LIMITS.maxConnections,
+      mostConnections: () => this.running?.doors.maxConnections,
       node: () => this.running?.node,
       isReady: () => this.reasons().length === 0,
     });

@@ -119,9 +119,9 @@ export class ValidatorServer {
     if (clockSpeed !== undefined && !(clockSpeed > 0 && clockSpeed <= 1_000_000)) {
       throw new RangeError('the clock speed is above 0 and at most 1,000,000');
     }
-    const { http = 'off', limits, onRequest } = options;
+    const { http = 'off', onRequest } = options;
     const time = () => this.timeStatus;
-    this.outside = new Outside({ http, limits, onRequest, data: this.folder, log: this.log, time });
+    this.outside = new Outside({ http, onRequest, data: this.folder, log: this.log, time });
     this.failed = new Promise((_, reject) => {
       this.reportFailure = reject;
     });
