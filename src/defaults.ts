@@ -8,3 +8,6 @@ export const DEFAULT_GRPC = '127.0.0.1:50051';
 
 /** The data folder. */
 export const DEFAULT_DATA = './hourcoin-data';
+
+/** How long a validator may take to stop until everybody is cut off, milliseconds: with what follows it stops within five seconds. */
+export const DEFAULT_GRACE_MS = 4_000;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Timescale } from '../gen/hourcoin/v1/validator_service.js';
-import { DEFAULT_DATA } from './defaults.js';
+import { DEFAULT_DATA, DEFAULT_GRACE_MS } from './defaults.js';
 import { cannotListen, type DoorOptions, Doors, planDoors, StartError } from './doors.js';
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
@@ -41,7 +41,7 @@ export interface ValidatorOptions extends DoorOptions, TimeOptions {
   readonly allowClockBehind?: boolean | undefined;
   /** Where metrics and probes are served over HTTP, HOST:PORT, or `off`. `off`. */
   readonly http?: string | undefined;
-  /** How long stopping may take until everybody is cut off, milliseconds. 5,000. */
+  /** How long stopping may take until everybody is cut off, milliseconds. 4,000. */
   readonly grace?: number | undefined;
   /** Where to log; a pino logger will do. Nowhere. */
   readonly log?: Log | undefined;
@@ -65,9 +65,6 @@ export interface Listening {
 
 /** A clock that stands at most this long before the stored time is waited for, milliseconds. */
 const WAIT_FOR_CLOCK_MS = 5_000n;
-
-/** How long stopping may take, where that is not said, milliseconds. */
-const GRACE_MS = 5_000;
 
 const NO_LOG: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -214,7 +211,7 @@ export class ValidatorServer {
    * written is always written.
    */
   async stop(): Promise<void> {
-    const { grace = GRACE_MS } = this.options;
+    const { grace = DEFAULT_GRACE_MS } = this.options;
     const deadline = performance.now() + grace;
     this.outside.stopping();
     this.commands?.close();

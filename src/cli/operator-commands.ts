@@ -1,7 +1,7 @@
 /** The commands of those who run a validator, with their arguments. */
 
 import { Argument, type Command, type Option } from 'commander';
-import { DEFAULT_DATA, DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../defaults.js';
+import { DEFAULT_DATA, DEFAULT_GRACE_MS, DEFAULT_GRPC, DEFAULT_JSON_TCP } from '../defaults.js';
 import { MAX_U32 } from '../engine/bytes.js';
 import { OPERATOR_LIMITS } from '../engine/limits.js';
 import { DEFAULT_TOLERANCE_MS } from '../time/source-spec.js';
@@ -149,7 +149,7 @@ function withValidatorOptions(validator: Command): Command {
       read
         .option('--grace <n>', 'ms that stopping may take, until everybody is cut off')
         .argParser(read.integer(0, 86_400_000))
-        .default(5_000),
+        .default(DEFAULT_GRACE_MS),
     )
     .addOption(read.option('--log-level <level>', 'how much to log').choices(read.LOG_LEVELS).default('info'))
     .optionsGroup('Limits:')
