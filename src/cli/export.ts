@@ -66,7 +66,9 @@ async function toFile(source: Source, file: string): Promise<void> {
   const unwritten = (error: unknown): never => {
     throw error instanceof ExitError ? error : new ExitError(`${file} cannot be written: ${reason(error)}`);
   };
-  const opened = await open(beside, 'w').catch(unwritten);
+  // What one that was killed has left, and no link to somewhere else.
+  rmSync(beside, { force: true });
+  const opened = await open(beside, 'wx').catch(unwritten);
   await undoable(
     async () => {
       await writeChain(source, (bytes) => opened.appendFile(bytes));

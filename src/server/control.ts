@@ -65,7 +65,8 @@ function serve(socket: Socket, commands: Commands): void {
   socket.on('data', async (chunk) => {
     frames.push(chunk);
     const bytes = frames.next();
-    if (bytes !== undefined) socket.end(frame(JSON.stringify(await answer(String(bytes), commands))));
+    if (typeof bytes === 'string') socket.destroy();
+    else if (bytes !== undefined) socket.end(frame(JSON.stringify(await answer(String(bytes), commands))));
   });
 }
 

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   ftruncateSync,
@@ -12,20 +13,22 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tryLock } from 'fs-native-extensions';
 import { StoreError } from './store.js';
 
 export const DATA_FILE = 'data.mdb';
-const READERS_FILE = 'lock.mdb';
+export const READERS_FILE = 'lock.mdb';
 export const LOCK_FILE = 'validator.lock';
+/** Written to find out whether there is room, and removed at once. */
+export const ROOM_FILE = 'room.tmp';
 
 /** Makes the folder where there is none, and locks it for one writer. Returns what gives the lock back. */
 export function lockFolder(folder: string): () => void {
   let file: number;
+  madeFolders(folder);
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
     // LMDB ends the process without a word where it may not write to a file of its own.
     for (const name of [DATA_FILE, READERS_FILE].map((name) => join(folder, name))) {
       if (existsSync(name)) closeSync(openSync(name, 'r+'));
@@ -42,12 +45,27 @@ export function lockFolder(folder: string): () => void {
   );
 }
 
+/**
+ * Makes a folder, and those that it lies in, for their owner alone. Returns those that there were none of, the innermost first. Throws a StoreError.
+ * One by one: where the system has no such folder to make, as below /proc, Node's own way of making several never ends.
+ */
+export function madeFolders(folder: string): string[] {
+  const missing: string[] = [];
+  for (let one = resolve(folder); !existsSync(one); one = dirname(one)) missing.push(one);
+  try {
+    for (const one of [...missing].reverse()) mkdirSync(one, { mode: 0o700 });
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+  return missing;
+}
+
 /** What LMDB's files take when they are new, and more. */
 const NEW_FILES_BYTES = 65_536;
 
 /** Throws a StoreError where the disk has no room for a new chain: LMDB would end the process without a word. */
 export function checkRoom(folder: string): void {
-  const probe = join(folder, 'room.tmp');
+  const probe = join(folder, ROOM_FILE);
   try {
     writeFileSync(probe, Buffer.alloc(NEW_FILES_BYTES, 1), { flush: true });
   } catch (error) {
@@ -79,7 +97,9 @@ const META_READS = 4;
 export function checkDataFile(folder: string): void {
   let file: number | undefined;
   try {
-    file = openSync(join(folder, DATA_FILE), 'r');
+    // Of what is no file there may be nobody to open it for.
+    file = openSync(join(folder, DATA_FILE), constants.O_RDONLY | constants.O_NONBLOCK);
+    if (!fstatSync(file).isFile()) throw damaged(folder, `its ${DATA_FILE} is no file`);
     let [first, second] = readMetas(file);
     for (let reads = 1; first && second && !agree(file, first, second); reads++) {
       if (reads === META_READS) throw damaged(folder, 'its first pages do not agree');
@@ -108,7 +128,7 @@ export function completeDataFile(folder: string): void {
 /** The error of a folder whose data cannot be used. */
 export function damaged(folder: string, what: string): StoreError {
   return new StoreError(
-    `the data in ${folder} is damaged (${what}): restore it from a copy, or start anew with another --data`,
+    `the data in ${folder} is damaged (${what}): hourcoin verify --data ${folder} shows what can be saved; restore a backup, or start anew with another --data`,
   );
 }
 

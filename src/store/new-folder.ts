@@ -8,6 +8,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -15,11 +16,14 @@ import {
   rmdirSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { DATA_FILE, hasData, LOCK_FILE, lockFolder, unusable } from './folder.js';
+import { dirname, join } from 'node:path';
+import { DATA_FILE, hasData, LOCK_FILE, lockFolder, madeFolders, READERS_FILE, ROOM_FILE, unusable } from './folder.js';
 import { StoreError } from './store.js';
 
-const PLACE = 'unfinished';
+const PLACE = '.hourcoin-unfinished';
+
+/** All that there may be in it. Where there is more, it is somebody else's. */
+const IN_PLACE = [DATA_FILE, READERS_FILE, LOCK_FILE, ROOM_FILE];
 
 export class NewFolder {
   /** Where the data file is to be made: an empty folder. */
@@ -37,7 +41,7 @@ export class NewFolder {
 
   /** Takes a folder that has no data, and makes it where there is none. Throws a StoreError that says what to do. */
   static begin(folder: string): NewFolder {
-    const made = makeFolders(folder);
+    const made = madeFolders(folder);
     const unlock = lockFolder(folder);
     const begun = new NewFolder(folder, made, unlock);
     try {
@@ -46,8 +50,7 @@ export class NewFolder {
           `there is a chain in ${folder} already, which is not written over: choose another folder, or move ${join(folder, DATA_FILE)} away first`,
         );
       }
-      // What is there already is of one that was ended in the middle.
-      rmSync(begun.place, { recursive: true, force: true });
+      clear(begun.place);
       mkdirSync(begun.place, { mode: 0o700 });
       return begun;
     } catch (error) {
@@ -97,18 +100,14 @@ export class NewFolder {
   }
 }
 
-/** Makes a folder, and those that it lies in. Returns those that there were none of, the innermost first. */
-function makeFolders(folder: string): string[] {
-  try {
-    const outermost = mkdirSync(folder, { recursive: true, mode: 0o700 });
-    if (outermost === undefined) return [];
-    const made: string[] = [];
-    let one = resolve(folder);
-    for (; one !== resolve(outermost); one = dirname(one)) made.push(one);
-    return [...made, one];
-  } catch (error) {
-    throw unusable(folder, error);
+/** Removes what one that was ended in the middle has left. Throws a StoreError where it is something else. */
+function clear(place: string): void {
+  const found = lstatSync(place, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isDirectory() || !readdirSync(place).every((name) => IN_PLACE.includes(name))) {
+    throw new StoreError(`${place} is not what hourcoin would have left there: move it away first`);
   }
+  rmSync(place, { recursive: true });
 }
 
 function sync(path: string): void {

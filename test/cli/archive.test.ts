@@ -68,7 +68,7 @@ describe('Export and import', () => {
     expect(verified).to.equal((await run(['verify', '--data', chain.path])).stdout.replace(chain.path, at('new')));
     expect(readdirSync(at('new')).sort())
       .to.include('data.mdb')
-      .and.not.include('unfinished');
+      .and.not.include('.hourcoin-unfinished');
     expect((statSync(at('new/data.mdb')).mode & 0o777).toString(8)).to.equal('600');
   });
 
@@ -235,14 +235,14 @@ describe('Export and import', () => {
       later(() => end(program, 'SIGKILL'));
       const pipe = await open(at('pipe'), 'w');
       await pipe.write(readFileSync(file).subarray(0, 4_000));
-      await until(() => existsSync(at('new/unfinished/data.mdb')), 'it has begun');
+      await until(() => existsSync(at('new/.hourcoin-unfinished/data.mdb')), 'it has begun');
       expect(await end(program, signal)).to.equal(signal);
       await pipe.close();
       expect(existsSync(at('new/data.mdb'))).to.equal(false);
       expect(existsSync(at('new'))).to.equal(signal === 'SIGKILL');
     }
     await good(run(['import', file, '--data', at('new')]));
-    expect(readdirSync(at('new'))).to.not.include('unfinished');
+    expect(readdirSync(at('new'))).to.not.include('.hourcoin-unfinished');
   });
 
   it('where stdout is full it fails', async () => {
@@ -265,7 +265,7 @@ describe('Export and import', () => {
     // At the beginning, and in the middle, where LMDB has a word of its own.
     for (const most of [8, 140]) {
       const { code, stdout, stderr } = await within(most, 'import', exported, '--data', at('new'));
-      expect(stderr).to.match(/^error: cannot use the data folder .*new\/unfinished: .*$/m);
+      expect(stderr).to.match(/^error: cannot use the data folder .*new\/\.hourcoin-unfinished: .*$/m);
       expect([code, stdout]).to.deep.equal([1, '']);
     }
     expect(readdirSync(room)).to.deep.equal([]);

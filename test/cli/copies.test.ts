@@ -160,10 +160,24 @@ describe('Backup and restore', () => {
     })).timeout(120_000);
 
   it('what a killed one has left is cleared away by the next to the same folder', async () => {
-    mkdirSync(at('backup/unfinished'), { recursive: true });
-    writeFileSync(at('backup/unfinished/data.mdb'), 'half of it');
+    mkdirSync(at('backup/.hourcoin-unfinished'), { recursive: true });
+    writeFileSync(at('backup/.hourcoin-unfinished/data.mdb'), 'half of it');
     await good(run(['backup', at('backup'), '--data', await chainOf(1)]));
     expect(readdirSync(at('backup')).sort()).to.deep.equal(['data.mdb', 'validator.lock']);
+  });
+
+  it('what somebody else has there under that name is left alone', async () => {
+    const data = await chainOf(1);
+    const backup = at('sound');
+    await good(run(['backup', backup, '--data', data]));
+    mkdirSync(at('mine/.hourcoin-unfinished'), { recursive: true });
+    writeFileSync(at('mine/.hourcoin-unfinished/notes'), 'precious');
+    expectRefusal(
+      await run(['restore', backup, '--data', at('mine')]),
+      1,
+      'is not what hourcoin would have left there',
+    );
+    expect(readFileSync(at('mine/.hourcoin-unfinished/notes'), 'utf8')).to.equal('precious');
   });
 
   it('backup: into an empty folder; not into one with something in it, nor over a backup', async () => {

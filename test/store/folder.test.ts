@@ -1,5 +1,6 @@
 /** Data folders and the programs that open them: one writer, and a clear word where a folder cannot be used. */
 
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -145,15 +146,31 @@ describe('A data folder that cannot be used is refused, and left as it is', () =
     });
   }
 
-  it('`verify` of a data file that cannot be read', async () => {
+  it('`verify` of a data file that is none', async () => {
     const folder = temporaryFolder();
     mkdirSync(data(folder.path));
-    expectRefusal(await run(['verify', '--data', folder.path]), 1, `cannot use the data folder ${folder.path}: EISDIR`);
+    expectRefusal(
+      await run(['verify', '--data', folder.path]),
+      1,
+      `the data in ${folder.path} is damaged (its data.mdb is no file)`,
+    );
+    folder.remove();
+  });
+
+  it('a pipe where its data file should be, which nobody writes to', async () => {
+    const folder = temporaryFolder();
+    execFileSync('mkfifo', [data(folder.path)]);
+    expectRefusal(
+      await tryValidator(folder.path),
+      1,
+      `the data in ${folder.path} is damaged (its data.mdb is no file)`,
+    );
     folder.remove();
   });
 
   it('a folder that cannot be made', async () => {
-    // Nobody can make a folder there, whoever runs the test.
+    // Nobody can make a folder there, whoever runs the test. (Below /proc Node's own way to make several never ends.)
+    expectRefusal(await tryValidator('/proc/hourcoin/data'), 1, 'cannot use the data folder /proc/hourcoin/data');
     expectRefusal(await tryValidator('/sys/hourcoin/data'), 1, 'cannot use the data folder /sys/hourcoin/data');
   });
 

@@ -145,7 +145,7 @@ describe('ValidatorServer', () => {
     const error = await failing(server({ data: path }).start());
     expect(error).to.be.instanceOf(StoreError);
     expect((error as Error).message).to.equal(
-      `the data in ${path} is damaged (block #0 is missing): restore it from a copy, or start anew with another --data`,
+      `the data in ${path} is damaged (block #0 is missing): hourcoin verify --data ${path} shows what can be saved; restore a backup, or start anew with another --data`,
     );
   });
 
@@ -163,7 +163,7 @@ describe('ValidatorServer', () => {
     const failure = await failing(made.failed);
     expect(failure).to.be.instanceOf(StoreError);
     expect((failure as Error).message).to.equal(
-      `the data in ${path} is damaged (record B:00000000 is damaged): restore it from a copy, or start anew with another --data`,
+      `the data in ${path} is damaged (record B:00000000 is damaged): hourcoin verify --data ${path} shows what can be saved; restore a backup, or start anew with another --data`,
     );
     expect(logged.join('\n')).to.match(/^The data could not be written or read: .*record B:00000000 is damaged$/);
   });
