@@ -5,6 +5,7 @@ import { StartError } from './doors.js';
 import type { Log } from './server/log.js';
 import type { StoredChain } from './store/store.js';
 import { LEAP_SECOND_TABLE } from './time/leap-seconds.js';
+import { disagreement } from './time/time-keeper.js';
 import { type TimeSourceStatus, type TimeStatus, TimeSync } from './time/time-sync.js';
 
 /** Whose time a validator goes by. */
@@ -82,13 +83,22 @@ class TimeLog {
         'A leap second is announced that this program does not know: install a later version before the month ends',
       );
     }
-    if (status.state !== last?.state) this.showState(status);
+    const isNew = status.state !== last?.state || isTooFar(status) !== isTooFar(last);
+    if (isNew) this.showState(status);
   }
 
-  private showState({ state, sources, offsetMs = 0, uncertaintyMs = 0, systemOffsetMs = 0 }: TimeStatus): void {
-    if (state === 'unsynchronized') {
-      const then = this.isRequired ? 'no submissions are taken' : "going by the system's clock";
-      this.log.warn(`No time source can be trusted: ${then}`);
+  private showState(status: TimeStatus): void {
+    const { state, sources, offsetMs = 0, uncertaintyMs = 0, systemOffsetMs = 0 } = status;
+    const then = this.isRequired ? 'no submissions are taken' : "going by the system's clock";
+    if (isTooFar(status)) {
+      this.log.error(
+        `The system's clock is ${aheadOrBehind(systemOffsetMs)} the time sources, too far for these to be believed: ${then}. ` +
+          "Set the system's clock, as with the host's own NTP service, then start again; or name other sources",
+      );
+    } else if (state === 'unsynchronized') {
+      const apart = disagreement(sources);
+      const why = apart === undefined ? '' : `, as the sources differ from each other by ${seconds(apart)}`;
+      this.log.warn(`No time source can be trusted${why}: ${then}`);
     } else if (state === 'settling') {
       this.log.warn(`The clock is ${aheadOrBehind(offsetMs)} the time sources: it is being set right, without a step`);
     } else {
@@ -112,6 +122,11 @@ class TimeLog {
       this.log.warn(`The time source ${name} is left out: it may be wrong by ${seconds(uncertaintyMs)}`);
     }
   }
+}
+
+/** The sources agree, but on a time that is not believed. */
+function isTooFar(status: TimeStatus | undefined): boolean {
+  return status?.state === 'unsynchronized' && status.offsetMs !== undefined;
 }
 
 /** So much `ahead of` something, where milliseconds are positive. */

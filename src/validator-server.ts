@@ -279,7 +279,8 @@ export class ValidatorServer {
     if (behind > WAIT_FOR_CLOCK_MS && !this.options.allowClockBehind) {
       throw new StartError(
         `${this.clockName} stands ${seconds(behind)} before the last time that this chain has used: set the clock, or start with ` +
-          "--allow-clock-behind (the validator's time then stands still until the clock has caught up)",
+          "--allow-clock-behind (the validator's time then stands still until the clock has caught up). Where that last time is itself wrong, " +
+          "'hourcoin export' the chain (--to its last block of a right time) and 'hourcoin import' it into a new folder",
       );
     }
     if (behind > 0n && behind <= WAIT_FOR_CLOCK_MS) {

@@ -1,12 +1,14 @@
 /** `hourcoin time`: holds this host's clock against sources of time and a validator. */
 
+import { setMaxListeners } from 'node:events';
 import { type RoundInfo, Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import { connectTo } from '../client/connect.js';
 import { WINDOW_FUTURE_MS, WINDOW_PAST_MS } from '../engine/step.js';
 import { systemTime } from '../time/clock.js';
 import type { TimeSourceError } from '../time/reading.js';
 import { timeSource } from '../time/source.js';
-import { TimeKeeper } from '../time/time-keeper.js';
+import { MOST_SOURCES } from '../time/source-spec.js';
+import { disagreement, TimeKeeper } from '../time/time-keeper.js';
 import { TIMESCALE_NAMES } from '../wire/answers.js';
 import { type CredentialOptions, readCredentials, rightly } from './credentials.js';
 import { ExitError } from './exit.js';
@@ -60,6 +62,7 @@ interface Found {
 
 export async function runTime(address: string | undefined, args: TimeArguments): Promise<void> {
   const specs = args.timeSource.filter((spec) => spec !== 'system');
+  if (specs.length > MOST_SOURCES) throw new ExitError(`give at most ${MOST_SOURCES} sources`, 2);
   const [{ sources, agreed }, validator] = await Promise.all([
     askSources(specs, args.timeTolerance),
     address === undefined ? undefined : askValidator(address, args),
@@ -87,6 +90,8 @@ async function askSources(specs: readonly string[], tolerance: number): Promise<
   const began = performance.now();
   const keeper = new TimeKeeper(specs.length, tolerance, began, host(began));
   const asking = new AbortController();
+  // Every source listens to it: Node would take more than ten for a leak.
+  setMaxListeners(0, asking.signal);
   const limit = setTimeout(() => asking.abort(), READ_MS);
   const answers = await Promise.all(
     specs.map(async (spec, index) => {
@@ -144,13 +149,18 @@ function show({ host, sources, agreed, validator, inWindow }: Found): void {
     say(`Source:    ${harmless(name)}: ${error === undefined ? `${shown(measured)}, ${state}` : harmless(error)}`);
   }
   if (agreed !== undefined) say(`Sources:   ${shown(agreed)}`);
-  else if (sources.length > 0) say(colour('red', 'Sources:   none can be trusted'));
+  else if (sources.length > 0) say(colour('red', `Sources:   none can be trusted${whyNone(sources)}`));
   if (validator !== undefined) showValidator(validator, agreed);
   if (inWindow === undefined) return;
   const whose = validator === undefined ? 'a validator whose clock is right' : 'that validator';
   const text = `a block made now by this host's clock is ${inWindow ? 'in' : 'outside'} the window of ${whose}`;
   const window = `${WINDOW_PAST_MS} ms behind to ${WINDOW_FUTURE_MS} ms ahead`;
   say(colour(inWindow ? 'green' : 'red', `Window:    ${text}: ${window}`));
+}
+
+function whyNone(sources: readonly AskedSource[]): string {
+  const apart = disagreement(sources);
+  return apart === undefined ? '' : `: they differ from each other by ${milliseconds(apart)}`;
 }
 
 function showValidator(validator: AskedValidator, agreed: Found['agreed']): void {

@@ -2,7 +2,7 @@
 
 import { get as getPlainly, type RequestOptions } from 'node:http';
 import { get as getOverTls } from 'node:https';
-import { type Reading, TimeSourceError } from './reading.js';
+import { isPossible, type Reading, TimeSourceError } from './reading.js';
 
 /** How long everything may take, milliseconds. */
 const ANSWER_MS = 3_000;
@@ -58,7 +58,7 @@ export function askHttp(url: URL, signal: AbortSignal): Promise<Reading> {
       response.on('end', () => {
         const at = performance.now();
         const told = readTime(Buffer.concat(chunks).toString());
-        if (told === undefined) return fail('its answer tells no time: neither utc_datetime nor unixtime');
+        if (told === undefined) return fail('its answer tells no time from 2020 to 2200, as utc_datetime or unixtime');
         end();
         const roundTrip = at - asked;
         const utc = (told.low + told.high + roundTrip) / 2;
@@ -68,7 +68,7 @@ export function askHttp(url: URL, signal: AbortSignal): Promise<Reading> {
   });
 }
 
-/** The time in an answer: from when to when it may be, milliseconds since the Unix epoch; undefined where it has none, or two that differ. */
+/** The time in an answer: from when to when it may be, milliseconds since the Unix epoch; undefined where it has no possible one, or two that differ. */
 export function readTime(text: string): { readonly low: number; readonly high: number } | undefined {
   let answer: { utc_datetime?: unknown; unixtime?: unknown } | null;
   try {
@@ -80,9 +80,10 @@ export function readTime(text: string): { readonly low: number; readonly high: n
   const fromText = typeof written === 'string' ? readText(written) : undefined;
   const fromSeconds = typeof seconds === 'number' ? readSeconds(seconds) : undefined;
   if (written !== undefined && fromText === undefined) return undefined;
-  if (fromText === undefined || fromSeconds === undefined) return fromText ?? fromSeconds;
   // One of them may have been rounded.
-  return Math.abs(fromText.low - fromSeconds.low) <= 1_500 ? fromText : undefined;
+  if (fromText && fromSeconds && !(Math.abs(fromText.low - fromSeconds.low) <= 1_500)) return undefined;
+  const told = fromText ?? fromSeconds;
+  return told && isPossible(told.low) ? told : undefined;
 }
 
 /** `2026-11-22T20:15:00.123456+00:00`: as exact as its digits, which may have been cut off. */

@@ -1,5 +1,7 @@
 /** The 48 bytes of NTP that a client sends and is answered (RFC 5905, section 7.3). */
 
+import { isPossible } from './reading.js';
+
 const PACKET_BYTES = 48;
 
 /** Version 4, mode 3: a client. The rest is zeros: a server needs to know nothing else of us. */
@@ -62,6 +64,7 @@ export function readNtpAnswer(packet: Buffer, cookie: Buffer): NtpAnswer | Stray
   if (packet.readBigUInt64BE(32) === 0n || packet.readBigUInt64BE(40) === 0n) return { refused: 'it tells no time' };
   const received = readTimestamp(packet, 32);
   const sent = readTimestamp(packet, 40);
+  if (!isPossible(received) || !isPossible(sent)) return { refused: 'it tells no time from 2020 to 2200' };
   if (sent < received) return { refused: 'it answers before it was asked' };
   return { received, sent, distance, leap };
 }

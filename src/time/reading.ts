@@ -14,6 +14,15 @@ export interface Reading {
   readonly leap?: 'none' | 'inserted' | 'left out' | undefined;
 }
 
+/** What is no time at all, however a source came to say it, lies outside of these years. */
+const EARLIEST = Date.parse('2020-01-01');
+const LATEST = Date.parse('2200-01-01');
+
+/** Whether it can be the time, milliseconds UTC since the Unix epoch: from 2020 to 2200. */
+export function isPossible(utc: number): boolean {
+  return utc >= EARLIEST && utc < LATEST;
+}
+
 /** A source has not answered, or not with a time. */
 export class TimeSourceError extends Error {
   override readonly name = 'TimeSourceError';

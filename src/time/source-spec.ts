@@ -8,6 +8,9 @@ export const SOURCE_FORMS = 'ntp:HOST[:PORT], http://… or https://…';
 /** How far a clock may be from the right time, milliseconds: half of what a block may be ahead. */
 export const DEFAULT_TOLERANCE_MS = 250;
 
+/** More would be asked than anybody needs. */
+export const MOST_SOURCES = 16;
+
 /** The port of NTP. */
 const NTP_PORT = 123;
 

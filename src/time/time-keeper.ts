@@ -9,6 +9,12 @@ import { Slew } from './slew.js';
 /** How much a host's oscillator may be wrong: 100 millionths. What was read a while ago is worth that much less. */
 const DRIFT = 0.0001;
 
+/**
+ * None is more exact than this part of the tolerance, whatever it says of itself: good servers are some milliseconds apart, and those that leave
+ * out how far they are from their own source would all seem to lie.
+ */
+const MOST_EXACT = 1 / 20;
+
 /** What a source has said last. */
 export interface Told {
   /** The moment. */
@@ -32,7 +38,7 @@ export interface Standing {
 export interface Knowledge {
   /** `synchronized`: the clock is right, within the tolerance; `settling`: it is being made so; `unsynchronized`: no sources can be trusted. */
   readonly state: 'synchronized' | 'settling' | 'unsynchronized';
-  /** What the sources agree on, less the clock; undefined where they do not. */
+  /** What the sources agree on, less the clock, be it believed or not; undefined where they do not. */
   readonly ahead: number | undefined;
   readonly uncertainty: number | undefined;
   readonly standings: readonly Standing[];
@@ -44,12 +50,16 @@ export class TimeKeeper {
   private doubtedUntil = Number.NEGATIVE_INFINITY;
   private slew: Slew;
 
-  /** Of so many sources, to be right within a tolerance in milliseconds. The clock shows `time` at first. */
+  /**
+   * Of so many sources, to be right within a tolerance in milliseconds. The clock shows `time` at first. `believes`: whether what the sources agree
+   * on may be the time at a moment.
+   */
   constructor(
     sources: number,
     private readonly tolerance: number,
     at: number,
     time: number,
+    private readonly believes: (time: number, at: number) => boolean = () => true,
   ) {
     this.told = new Array(sources).fill(undefined);
     this.slew = new Slew(at, time);
@@ -60,21 +70,19 @@ export class TimeKeeper {
     return this.slew.now(at);
   }
 
-  /** Sets the clock, as long as nobody goes by it: to what the sources agree on, or to another time where they do not. */
+  /** Sets the clock, as long as nobody goes by it: to what the sources agree on, or to another time where that is not believed. */
   set(at: number, otherwise: number): void {
-    const agreed = this.agreed(at);
-    this.slew = new Slew(at, agreed === undefined ? otherwise : at + middle(agreed));
+    this.slew = new Slew(at, this.believed(at) ?? otherwise);
   }
 
-  /** Brings the clock nearer to what the sources agree on, or to another time where they do not: without one it goes on by itself. */
+  /** Brings the clock nearer to what the sources agree on, or to another time where that is not believed: without one it goes on by itself. */
   steer(at: number, otherwise?: number): void {
-    const agreed = this.agreed(at);
-    const right = agreed === undefined ? otherwise : at + middle(agreed);
-    this.slew.steer(at, right ?? this.slew.now(at));
+    this.slew.steer(at, this.believed(at) ?? otherwise ?? this.slew.now(at));
   }
 
   /** A source has answered. What it said before stays where it is still more exact, and the same. */
-  take(source: number, told: Told): void {
+  take(source: number, { at, time, uncertainty }: Told): void {
+    const told = { at, time, uncertainty: Math.max(uncertainty, MOST_EXACT * this.tolerance) };
     const before = this.told[source];
     const isBetter =
       before !== undefined &&
@@ -111,7 +119,17 @@ export class TimeKeeper {
     const ahead = middle(agreed) - clock;
     const uncertainty = (agreed.high - agreed.low) / 2;
     const isRight = Math.abs(ahead) + uncertainty <= this.tolerance;
-    return { state: isRight ? 'synchronized' : 'settling', ahead, uncertainty, standings };
+    const known = isRight ? 'synchronized' : 'settling';
+    const state = this.believed(at) === undefined ? 'unsynchronized' : known;
+    return { state, ahead, uncertainty, standings };
+  }
+
+  /** The time by what the sources agree on; undefined where they do not, or that is not believed. */
+  private believed(at: number): number | undefined {
+    const agreed = this.agreed(at);
+    if (agreed === undefined) return undefined;
+    const time = at + middle(agreed);
+    return this.believes(time, at) ? time : undefined;
   }
 
   /** What most of those sources say that are exact enough: the time less the moment. */
@@ -120,6 +138,16 @@ export class TimeKeeper {
     const agreed = agreement(usable.map((told) => bounds(told, at)));
     return agreed !== undefined && agreed.high - agreed.low <= 2 * this.tolerance ? agreed : undefined;
   }
+}
+
+/** How far apart they are that differ, milliseconds; undefined where fewer than two do. */
+export function disagreement(
+  sources: readonly { readonly state: string; readonly offsetMs?: number | undefined }[],
+): number | undefined {
+  const offsets = sources.flatMap(({ state, offsetMs }) =>
+    state === 'differs' && offsetMs !== undefined ? [offsetMs] : [],
+  );
+  return offsets.length < 2 ? undefined : Math.max(...offsets) - Math.min(...offsets);
 }
 
 /** How uncertain it is by now. */

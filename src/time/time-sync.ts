@@ -4,7 +4,7 @@ import { Timescale } from '../../gen/hourcoin/v1/validator_service.js';
 import { leapSecondIsNear, taiOffsetSeconds } from './leap-seconds.js';
 import type { Reading, TimeSourceError } from './reading.js';
 import { type TimeSource, timeSource } from './source.js';
-import { DEFAULT_TOLERANCE_MS, SOURCE_FORMS } from './source-spec.js';
+import { DEFAULT_TOLERANCE_MS, MOST_SOURCES, SOURCE_FORMS } from './source-spec.js';
 import { type Knowledge, TimeKeeper } from './time-keeper.js';
 
 /** How a clock goes by outside time. */
@@ -25,7 +25,7 @@ export interface TimeSyncOptions {
 export interface TimeStatus {
   /**
    * `synchronized`: the clock is right, within the tolerance; `settling`: the sources agree, and the clock is being slewed to them; `unsynchronized`:
-   * no sources can be trusted.
+   * no sources can be trusted, or what they agree on is more than 1,000 s from the system's clock.
    */
   readonly state: 'synchronized' | 'settling' | 'unsynchronized';
   /** How far the clock is ahead of what the sources agree on, milliseconds; undefined where they do not agree. */
@@ -56,8 +56,11 @@ export interface TimeSourceStatus {
   readonly error: string | undefined;
 }
 
-/** More would be asked than anybody needs. */
-const MOST_SOURCES = 16;
+/**
+ * Sources that are further than this from the system's clock are not believed, milliseconds: ntpd's panic limit. Going by them once would be enough
+ * to store a time that is far ahead, behind which the chain can never start again.
+ */
+const PANIC_MS = 1_000_000;
 
 /** How long a start waits for the sources at most, milliseconds. */
 const START_MS = 3_000;
@@ -117,6 +120,8 @@ export class TimeSync {
   private readonly toleranceMs: number;
   private readonly require: boolean;
   private readonly onChange: (status: TimeStatus) => void;
+  /** The system's clock less the one that only grows, as it was at first. */
+  private readonly firstOffset = systemOffset();
   private steering: NodeJS.Timeout | undefined;
   private stopped = false;
   /** The system's clock less the one that only grows, when it was looked at last. */
@@ -141,13 +146,15 @@ export class TimeSync {
     this.require = options.require ?? false;
     this.onChange = options.onChange ?? (() => {});
     const at = performance.now();
-    this.keeper = new TimeKeeper(sources.length, toleranceMs, at, this.systemTime(at));
+    this.keeper = new TimeKeeper(sources.length, toleranceMs, at, this.systemTime(at), (time, at) =>
+      this.believes(time, at),
+    );
   }
 
   /**
    * Asks every source, and waits until most of them agree, all have answered or not, or three seconds are over; `signal` ends the wait. Only here
-   * the clock is set at once: begin to go by it afterwards. Resolves to what is known then. The sources are asked on, about every minute, until
-   * `stop`; that does not keep a process from ending.
+   * the clock is set at once, by 1,000 s at most: begin to go by it afterwards. Resolves to what is known then. The sources are asked on, about
+   * every minute, until `stop`; that does not keep a process from ending.
    */
   async start(signal?: AbortSignal): Promise<TimeStatus> {
     for (const polled of this.polled) void this.ask(polled);
@@ -210,7 +217,7 @@ export class TimeSync {
         offsetMs: standing.ahead && -standing.ahead,
         uncertaintyMs: standing.uncertainty,
         roundTripMs: reading?.roundTrip,
-        error: error?.message,
+        error: error && shownError(error),
       };
     });
     return {
@@ -223,6 +230,12 @@ export class TimeSync {
         ({ reading }, index) => sources[index]?.state === 'agrees' && reading !== undefined && isUnknownLeap(reading),
       ),
     };
+  }
+
+  /** It is near the system's clock: as that is now, or as it would be had nobody set it since. */
+  private believes(time: number, at: number): boolean {
+    const unset = this.onTimescale(at + this.firstOffset);
+    return [this.systemTime(at), unset].some((near) => Math.abs(time - near) <= PANIC_MS);
   }
 
   private mostAgree(): boolean {
@@ -311,6 +324,10 @@ export class TimeSync {
 /** The system's clock less the one that only grows, milliseconds. */
 function systemOffset(): number {
   return Date.now() - performance.now();
+}
+
+function shownError({ message, wish }: TimeSourceError): string {
+  return wish === 'never' ? `${message}, and is not asked again until a restart` : message;
 }
 
 function isUnknownLeap({ leap, utc }: Reading): boolean {

@@ -75,6 +75,20 @@ describe('hourcoin time', () => {
     expect(stderr).to.equal('error: what the right time is cannot be told\n');
   });
 
+  it('says by how much the sources differ from each other where none can be trusted', async () => {
+    const [one, other] = [await ntpServer(atEnd), await ntpServer(atEnd, () => ({ ahead: 60_000 }))];
+    const { code, stdout } = await time('--time-source', `${one.source},${other.source}`);
+    expect(code).to.equal(1);
+    expect(stdout).to.match(/^Sources: {3}none can be trusted: they differ from each other by (599|600)\d\d\.\d ms$/m);
+  });
+
+  it('takes as many sources as a validator does, without a warning, and no more', async () => {
+    const { source } = await ntpServer(atEnd);
+    const { code, stderr } = await time('--time-source', new Array(16).fill(source).join());
+    expect([code, stderr]).to.deep.equal([0, '']);
+    expectRefusal(await time('--time-source', new Array(17).fill(source).join()), 2, 'give at most 16 sources');
+  });
+
   it('holds this host against a validator, over either protocol', async () => {
     const validator = await running();
     for (const address of [validator.jsonTcp, validator.grpc]) {

@@ -138,6 +138,14 @@ describe('A server that tells the time over HTTP', () => {
       '{"utc_datetime":"2026-11-22T20:15:00.123"}',
       '{"utc_datetime":"2026-13-22T20:15:00Z"}',
       '{"utc_datetime":"2026-11-22T20:15:00Z","unixtime":1795378510}',
+      '{"unixtime":1e308}',
+      '{"unixtime":-1e308}',
+      '{"unixtime":0}',
+      '{"utc_datetime":"0000-01-01T00:00:00Z"}',
+      '{"utc_datetime":"2019-12-31T23:59:59Z"}',
+      '{"utc_datetime":"2200-01-01T00:00:00Z"}',
+      '{"utc_datetime":"9999-12-31T23:59:59Z"}',
+      '{"utc_datetime":"2026-11-22T20:15:00Z","unixtime":1e308}',
       '<html>',
     ]) {
       it(`${text === '' ? 'nothing' : text}: no time`, () => {

@@ -90,6 +90,7 @@ describe('An NTP server', () => {
         why: 'it is too far from its own source',
       },
       { what: 'that tells no time', words: { time: 0n }, why: 'it tells no time' },
+      { what: 'of 1970', words: { time: ntpTimestamp(0) }, why: 'it tells no time from 2020 to 2200' },
       { what: 'that has answered before it was asked', words: { kept: -10 }, why: 'it answers before it was asked' },
       { what: 'that claims hours', words: { kept: 7_200_000 }, why: 'it claims to have taken longer than it did' },
       { what: 'with the kiss of death', words: { stratum: 0, kiss: 'INIT' }, why: 'it sends the kiss of death, INIT' },
@@ -163,7 +164,7 @@ describe('An NTP server', () => {
 
   describe('counts seconds in 32 bits', () => {
     for (const [what, time] of [
-      ['1970', 1],
+      ['2020', Date.parse('2020-01-01T00:00:00.5Z')],
       ['today', Date.parse('2026-11-22T20:15:00.5Z')],
       ['its last second', Date.parse('2036-02-07T06:28:15.25Z')],
       ['two seconds later', Date.parse('2036-02-07T06:28:17Z')],

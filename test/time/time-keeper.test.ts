@@ -8,7 +8,7 @@ const NOW = 1_795_000_000_000;
 const TOLERANCE = 250;
 
 /** What a source says that is ahead of the right time. */
-function told(at: number, ahead: number, uncertainty = 10) {
+function told(at: number, ahead: number, uncertainty = 20) {
   return { at, time: NOW + at + ahead, uncertainty };
 }
 
@@ -30,7 +30,7 @@ describe('A keeper of time', () => {
   });
 
   it('is right as soon as a source has answered that says the same', () => {
-    expect(keeperOf(3).knowledge(0)).to.deep.include({ state: 'synchronized', ahead: 3, uncertainty: 10 });
+    expect(keeperOf(3).knowledge(0)).to.deep.include({ state: 'synchronized', ahead: 3, uncertainty: 20 });
   });
 
   it('leaves out the one of three that lies', () => {
@@ -55,15 +55,15 @@ describe('A keeper of time', () => {
   it('goes on by what was said when the sources fall silent, until that is too old: 100 millionths a second', () => {
     const keeper = keeperOf(0);
     keeper.miss(0);
-    expect(keeper.knowledge(2_399_000).state).to.equal('synchronized');
-    expect(keeper.knowledge(2_401_000).state).to.equal('unsynchronized');
-    expect(states(keeper, 2_401_000)).to.deep.equal(['uncertain']);
+    expect(keeper.knowledge(2_299_000).state).to.equal('synchronized');
+    expect(keeper.knowledge(2_301_000).state).to.equal('unsynchronized');
+    expect(states(keeper, 2_301_000)).to.deep.equal(['uncertain']);
   });
 
   it('keeps what a source said before where that is more exact, unless the source says something else now', () => {
     const keeper = keeperOf(0);
     keeper.take(0, told(10_000, 40, 100));
-    expect(keeper.knowledge(10_000)).to.deep.include({ ahead: 0, uncertainty: 11 });
+    expect(keeper.knowledge(10_000)).to.deep.include({ ahead: 0, uncertainty: 21 });
     keeper.take(0, told(20_000, 200, 30));
     expect(keeper.knowledge(20_000)).to.deep.include({ ahead: 200, uncertainty: 30 });
   });
@@ -86,6 +86,27 @@ describe('A keeper of time', () => {
     const differing = keeperOf(5_000, 0);
     differing.set(0, NOW + 7);
     expect(differing.now(0)).to.equal(NOW + 7);
+  });
+
+  it('is neither set nor slewed to what is not believed, and says what that is', () => {
+    const keeper = new TimeKeeper(1, TOLERANCE, 0, NOW, (time, at) => time - NOW - at < 60_000);
+    keeper.take(0, told(0, 60_000));
+    keeper.set(0, NOW + 7);
+    keeper.steer(0);
+    expect(keeper.knowledge(0)).to.deep.include({ state: 'unsynchronized', ahead: 59_993 });
+    expect(states(keeper)).to.deep.equal(['agrees']);
+    expect(keeper.now(1_000)).to.equal(NOW + 1_007);
+    keeper.take(0, told(0, 59_999));
+    keeper.set(0, NOW);
+    expect(keeper.now(0)).to.equal(NOW + 59_999);
+  });
+
+  it('takes nobody for more exact than a twentieth of the tolerance: good ones are some milliseconds apart', () => {
+    const keeper = new TimeKeeper(3, TOLERANCE, 0, NOW);
+    for (const [source, ahead] of [0, 8, 20].entries()) keeper.take(source, told(0, ahead, 0));
+    expect(keeper.knowledge(0)).to.deep.include({ state: 'synchronized', ahead: 8 });
+    expect(states(keeper)).to.deep.equal(['agrees', 'agrees', 'agrees']);
+    expect(keeper.knowledge(0).standings[0]?.uncertainty).to.equal(12.5);
   });
 
   it('without sources makes for another time, or goes on by itself', () => {

@@ -35,13 +35,13 @@ describe('TimeSync', () => {
   }
 
   it('begins with the time of its sources, whatever the system’s clock says', async () => {
-    const time = sync({ sources: await sources(3_600_000) });
+    const time = sync({ sources: await sources(600_000) });
     const { state, offsetMs, systemOffsetMs, uncertaintyMs } = await time.start();
     expect(state).to.equal('synchronized');
     expect(offsetMs).to.be.closeTo(0, 1);
-    expect(systemOffsetMs).to.be.closeTo(-3_600_000, 100);
+    expect(systemOffsetMs).to.be.closeTo(-600_000, 100);
     expect(uncertaintyMs).to.be.below(100);
-    expect(ahead(time)).to.be.closeTo(3_600_000, 100);
+    expect(ahead(time)).to.be.closeTo(600_000, 100);
   });
 
   it('counts TAI unless it is told otherwise', async () => {
@@ -97,6 +97,17 @@ describe('TimeSync', () => {
       expect([state, offsetMs, systemOffsetMs]).to.deep.equal(['unsynchronized', undefined, undefined]);
       expect(ahead(time)).to.be.closeTo(0, 100);
       expect(time.doubt()).to.equal(undefined);
+    });
+  }
+
+  for (const ahead of [1_001_000, -1_001_000, 365 * 86_400_000]) {
+    it(`does not believe sources that agree on a time ${ahead} ms from the system's clock`, async () => {
+      const time = sync({ sources: await sources(ahead, ahead, ahead), require: true });
+      const { state, systemOffsetMs } = await time.start();
+      expect(state).to.equal('unsynchronized');
+      expect(systemOffsetMs).to.be.closeTo(-ahead, 200);
+      expect(Number(time.now()) - Date.now()).to.be.closeTo(0, 100);
+      expect(time.doubt()).to.match(/does not know the time/);
     });
   }
 
@@ -206,11 +217,15 @@ describe('TimeSync', () => {
     ]) {
       it(`a server that answers ${kiss} is asked again ${after === undefined ? 'never' : `after ${after} ms`}`, async () => {
         const { source, asked } = await server(() => ({ stratum: 0, kiss }));
-        await sync({ sources: [source] }).start();
+        const time = sync({ sources: [source] });
+        await time.start();
         clock.tick((after ?? 1e8) - 1);
         // A packet that was sent would have come by now.
         for (let turns = 0; turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve));
         expect(asked()).to.equal(1);
+        const error = `it sends the kiss of death, ${kiss}`;
+        const then = after === undefined ? ', and is not asked again until a restart' : '';
+        expect(time.status.sources[0]?.error).to.equal(error + then);
         if (after === undefined) return;
         clock.tick(1);
         await settle(() => asked() === 2, 'it is asked again');
@@ -262,10 +277,27 @@ describe('TimeSync', () => {
         clock.tick(1_000);
         await settle(() => asked() > count, 'its sources are asked at once');
         // What was said a second ago would be worth less by now.
-        await settle(() => time.status.uncertaintyMs === 0, 'they answer');
+        await settle(() => time.status.uncertaintyMs === 12.5, 'they answer');
         expect(Number(time.now() - before)).to.be.closeTo(1_000, 2);
       }
       expect(changes).to.deep.equal(['synchronized']);
+    });
+
+    it('is not slewed either to sources that begin to say a time too far from the system’s clock; and when that is set, it is', async () => {
+      let ahead = 0;
+      const { source } = await server(() => ({ ahead }));
+      const time = sync({ sources: [source] });
+      await time.start();
+      ahead = 1_500_000;
+      clock.tick(64_000);
+      await settle(() => time.status.state === 'unsynchronized', 'it has heard');
+      const before = time.now();
+      clock.tick(60_000);
+      expect(Number(time.now() - before)).to.be.closeTo(60_000, 10);
+      ahead = 0;
+      clock.setSystemTime(Date.now() + 1_500_000);
+      clock.tick(1_000);
+      await settle(() => time.status.state === 'settling', 'it believes them');
     });
 
     it('goes on by what its sources said when they fall silent; after about 40 minutes by the system’s clock, without a step', async () => {

@@ -43,9 +43,9 @@ describe('A validator that goes by outside time', () => {
   });
 
   it('begins a chain on that time, not on the system’s', async () => {
-    const { server } = await startWhole(atEnd, { timeSource: [await source({ ahead: 3_600_000 })] });
+    const { server } = await startWhole(atEnd, { timeSource: [await source({ ahead: 600_000 })] });
     const { firstRoundStart } = server.chain.parameters;
-    expect(Number(firstRoundStart - systemTime(Timescale.TAI))).to.be.closeTo(3_600_000, 1_000);
+    expect(Number(firstRoundStart - systemTime(Timescale.TAI))).to.be.closeTo(600_000, 1_000);
   });
 
   it('one that does not has nothing to tell', async () => {
@@ -73,6 +73,7 @@ describe('A validator that goes by outside time', () => {
     expect(error.message).to.match(
       /^the outside time stands (59|60)\.\d+ s before the last time that this chain has used/,
     );
+    expect(error.message).to.match(/'hourcoin export' the chain .* and 'hourcoin import' it into a new folder$/);
   });
 
   for (const [what, options, why] of [
@@ -90,6 +91,33 @@ describe('A validator that goes by outside time', () => {
       await (await startWhole(atEnd, { data: data.path, clockSpeed: 1 })).server.stop();
     });
   }
+
+  for (const [requireTime, then] of [
+    [true, 'no submissions are taken'],
+    [false, "going by the system's clock"],
+  ] as const) {
+    it(`does not begin a chain a year ahead where all sources say so, and says what to do: ${then}`, async () => {
+      const timeSource = [await source({ ahead: 365 * 86_400_000 })];
+      const { server, log } = await startWhole(atEnd, { timeSource, requireTime });
+      const { firstRoundStart } = server.chain.parameters;
+      expect(Number(firstRoundStart - systemTime(Timescale.TAI))).to.be.closeTo(0, 5_000);
+      const errors = log.filter((line) => line.startsWith('error: '));
+      expect(errors).to.have.length(1);
+      expect(errors[0]).to.match(
+        /The system's clock is 3153\d{4}\.\d{3} s behind the time sources, too far for these to/,
+      );
+      expect(errors[0]).to.include(`believed: ${then}. Set the system's clock`);
+    });
+  }
+
+  it('says by how much its sources differ where none can be trusted', async () => {
+    const timeSource = [await source(), await source({ ahead: 60_000 })];
+    const { log } = await startWhole(atEnd, { timeSource });
+    const [line] = log.filter((line) => line.includes('No time source can be trusted'));
+    expect(line).to.match(
+      /^warn: No time source can be trusted, as the sources differ from each other by (59\.9|60\.0)\d\d s: going by/,
+    );
+  });
 
   it('logs what changes, once', async () => {
     let words: NtpWords = { leap: 3 };
