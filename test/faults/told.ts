@@ -43,7 +43,13 @@ export function tellAll(store: LmdbStore, { addresses, minerIds, outputIds, bloc
     });
   }
   for (const address of addresses) ask(`address ${address}`, () => addressPage(store, address, { pageSize: 1_000 }));
-  for (const minerId of minerIds) ask(`miner ${minerId}`, () => store.miner(minerId));
+  for (const minerId of minerIds) {
+    ask(`miner ${minerId}`, () => {
+      const miner = store.miner(minerId);
+      // Of a miner without a record it is told that it has no blocks.
+      return miner.blockCount === 0n ? undefined : miner;
+    });
+  }
   ask('keys', () => store.keys());
   return told;
 }
