@@ -11,6 +11,7 @@ import { outputId, sha256 } from '../../src/engine/bytes.js';
 import { LmdbStore } from '../../src/store/lmdb.js';
 import { key, after as keyAfter } from '../../src/store/records.js';
 import { output } from '../support/blocks.js';
+import { cleanup } from '../support/cleanup.js';
 import { expectRefusal, run } from '../support/ended.js';
 import { temporaryFolder } from '../support/programs.js';
 import { type Choose, seeded } from '../support/seeded.js';
@@ -33,6 +34,7 @@ const BYTES = 2;
 const PATIENCE_MS = 10_000;
 
 describe('Damaged data', () => {
+  const atEnd = cleanup();
   let sound: { path: string; remove: () => void };
   let asked: Asked;
   let right: Told;
@@ -53,6 +55,10 @@ describe('Damaged data', () => {
     seeded(async (choose) => {
       const room = temporaryFolder();
       const reader = new Reader(room.path, asked);
+      atEnd(async () => {
+        await reader.end();
+        room.remove();
+      });
       const seen = { refused: 0, died: 0, errors: 0, hidden: 0, right: 0 };
       for (const flips of damages(data.length / PAGE_BYTES, choose)) {
         const what = JSON.stringify(flips);
@@ -71,8 +77,6 @@ describe('Damaged data', () => {
           else seen.right++;
         }
       }
-      await reader.end();
-      room.remove();
       // Of some hundred damages.
       expect(seen.errors, JSON.stringify(seen)).to.be.greaterThan(20);
       expect(seen.refused, JSON.stringify(seen)).to.be.greaterThan(20);
