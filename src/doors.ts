@@ -2,6 +2,7 @@
 
 import { BlockList } from 'node:net';
 import { DEFAULT_GRPC, DEFAULT_JSON_TCP } from './defaults.js';
+import { messageOf } from './engine/fault.js';
 import { DEFAULT_OPERATOR_LIMITS, OPERATOR_LIMITS, type OperatorLimits } from './engine/limits.js';
 import { Admission, type Auth, type KnownKeys } from './server/admission.js';
 import { Certificates, type TlsFiles } from './server/certificates.js';
@@ -207,7 +208,7 @@ function readCertificates(files: TlsFiles, log: Log): Certificates {
   try {
     return new Certificates(files, log);
   } catch (error) {
-    throw new StartError(`TLS cannot be served: ${error instanceof Error ? error.message : error}`);
+    throw new StartError(`TLS cannot be served: ${messageOf(error)}`);
   }
 }
 

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { cannotListen, type Doors, StartError } from './doors.js';
 import type { Metrics } from './metrics.js';
-import { HttpServer, type Page } from './server/http.js';
+import { HttpServer, type Page, TEXT } from './server/http.js';
 import type { Log } from './server/log.js';
 import { Meter, type RequestObserver } from './server/meter.js';
 import type { Clock } from './time/clock.js';
@@ -17,8 +17,6 @@ const LOOK_MS = 1_000;
 
 /** Metrics are as old as this at most, milliseconds: whoever asks faster gets the same again. */
 const FRESH_MS = 500;
-
-const TEXT = 'text/plain; charset=utf-8';
 
 /** What is looked at. */
 interface Looked {

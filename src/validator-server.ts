@@ -8,13 +8,14 @@ import { DEFAULT_DATA, DEFAULT_GRACE_MS } from './defaults.js';
 import { cannotListen, type DoorOptions, Doors, planDoors, StartError } from './doors.js';
 import { MAX_U128 } from './engine/bytes.js';
 import { DEFAULT_DIFFICULTY, formatDifficulty } from './engine/difficulty.js';
+import { messageOf } from './engine/fault.js';
 import type { ChainParameters } from './engine/state.js';
 import { Outside } from './outside.js';
 import { checkLeapSeconds, outsideTime, type TimeOptions } from './outside-time.js';
 import { type CommandServer, serveCommands } from './server/control.js';
 import type { Log } from './server/log.js';
 import type { RequestObserver } from './server/meter.js';
-import { damaged, reason, unusable } from './store/folder.js';
+import { damaged, unusable } from './store/folder.js';
 import { LmdbStore } from './store/lmdb.js';
 import { DamageError, type Store, type StoredChain, StoreError } from './store/store.js';
 import { acceleratedClock, type Clock, systemClock, systemTime } from './time/clock.js';
@@ -305,7 +306,7 @@ export class ValidatorServer {
     this.reportFailure(
       error instanceof DamageError
         ? damaged(this.folder, error.message)
-        : new StoreError(`the data in ${this.folder} could not be written or read: ${reason(error)}`),
+        : new StoreError(`the data in ${this.folder} could not be written or read: ${messageOf(error)}`),
     );
   }
 

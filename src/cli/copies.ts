@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { copyAtRest, copyChain } from '../store/backup.js';
 import { LmdbStore } from '../store/lmdb.js';
 import { NewFolder } from '../store/new-folder.js';
-import { ExitError, undoable } from './exit.js';
-import { Progress } from './progress.js';
+import { ExitError } from './exit.js';
+import { fillFolder } from './fill-folder.js';
 import { colour, say } from './text.js';
 import { verifyCopy } from './verify.js';
 
@@ -29,23 +29,12 @@ export async function runRestore(backup: string, data: string): Promise<void> {
 }
 
 async function copy(from: string, to: string, make: typeof copyChain): Promise<void> {
-  const progress = new Progress();
-  let folder: NewFolder | undefined;
-  const { blocks, tip } = await undoable(
-    async () => {
-      folder = NewFolder.begin(to);
-      await make(from, folder.place, (done, of) => progress.show('MiB', done / MIB, of / MIB));
-      // One of an older format is brought to this version's.
-      await LmdbStore.open(folder.place, say).close();
-      const found = await verifyCopy(folder.place, from, progress);
-      folder.keep();
-      return found;
-    },
-    () => {
-      progress.clear();
-      folder?.undo();
-    },
-  );
+  const { blocks, tip } = await fillFolder(to, async (place, progress) => {
+    await make(from, place, (done, of) => progress.show('MiB', done / MIB, of / MIB));
+    // One of an older format is brought to this version's.
+    await LmdbStore.open(place, say).close();
+    return verifyCopy(place, from, progress);
+  });
   say(colour('green', `✓ ${from} is copied to ${to}, and the copy is sound`));
   say(`  Blocks:       ${blocks}`);
   if (tip !== undefined) say(`  Newest block: ${tip.toString('hex')}`);

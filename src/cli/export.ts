@@ -2,8 +2,8 @@
 
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { messageOf } from '../engine/fault.js';
 import type { StoredBlock } from '../engine/state.js';
-import { reason } from '../store/folder.js';
 import { LmdbStore } from '../store/lmdb.js';
 import { type StoredChain, StoreError } from '../store/store.js';
 import { ArchiveWriter } from '../wire/archive.js';
@@ -64,7 +64,7 @@ async function toFile(source: Source, file: string): Promise<void> {
   if (existsSync(file)) throw new ExitError(`there is something at ${file} already: choose another name`);
   const beside = `${file}.unfinished`;
   const unwritten = (error: unknown): never => {
-    throw error instanceof ExitError ? error : new ExitError(`${file} cannot be written: ${reason(error)}`);
+    throw error instanceof ExitError ? error : new ExitError(`${file} cannot be written: ${messageOf(error)}`);
   };
   // What one that was killed has left, and no link to somewhere else.
   rmSync(beside, { force: true });

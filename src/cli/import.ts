@@ -1,14 +1,15 @@
 /** `hourcoin import`: makes a data folder of an exported chain, each block judged again by the rules. All of it is taken, or nothing. */
 
 import { createReadStream } from 'node:fs';
-import { reason, unusable } from '../store/folder.js';
+import { messageOf } from '../engine/fault.js';
+import { unusable } from '../store/folder.js';
 import { LmdbStore } from '../store/lmdb.js';
-import { NewFolder } from '../store/new-folder.js';
 import { StoreError } from '../store/store.js';
 import { ChainImport } from '../validator/chain-import.js';
 import { ArchiveError, ArchiveReader } from '../wire/archive.js';
-import { ExitError, undoable } from './exit.js';
-import { Progress } from './progress.js';
+import { ExitError } from './exit.js';
+import { fillFolder } from './fill-folder.js';
+import type { Progress } from './progress.js';
 import { colour, harmless, say } from './text.js';
 
 /** `file`: `-` for stdin. */
@@ -16,20 +17,7 @@ export async function runImport(file: string, data: string): Promise<void> {
   if (file === '-' && process.stdin.isTTY) throw new ExitError('nothing is led into this: name a file', 2);
   const source = file === '-' ? process.stdin : createReadStream(file);
   const name = file === '-' ? 'stdin' : file;
-  const progress = new Progress();
-  let folder: NewFolder | undefined;
-  const tip = await undoable(
-    async () => {
-      folder = NewFolder.begin(data);
-      const tip = await fill(folder.place, source, name, progress);
-      folder.keep();
-      return tip;
-    },
-    () => {
-      progress.clear();
-      folder?.undo();
-    },
-  );
+  const tip = await fillFolder(data, (place, progress) => fill(place, source, name, progress));
   say(colour('green', `✓ The chain of ${name} is in ${data}: every block was judged by the rules`));
   say(`  Blocks:       ${tip === undefined ? 0 : tip.index + 1}`);
   if (tip !== undefined) say(`  Newest block: ${tip.hash.toString('hex')}`);
@@ -71,7 +59,7 @@ async function fill(
     await kept(place, chain.commit());
     return tip;
   } catch (error) {
-    throw error instanceof StoreError ? error : new ExitError(`${name} is not imported: ${reason(error)}`);
+    throw error instanceof StoreError ? error : new ExitError(`${name} is not imported: ${messageOf(error)}`);
   } finally {
     progress.clear();
     await store.close();

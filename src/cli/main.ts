@@ -2,6 +2,7 @@
 /** `hourcoin`: one command a file; here is how they begin and end. */
 
 import { Command, CommanderError } from 'commander';
+import { messageOf } from '../engine/fault.js';
 import { VERSION } from '../version.js';
 import { readFlag } from './arguments.js';
 import { addClientCommands } from './client-commands.js';
@@ -67,8 +68,9 @@ function readFlags(command: Command): void {
     try {
       command.setOptionValueWithSource(key, readFlag(text), 'env');
     } catch (error) {
-      const why = error instanceof Error ? error.message : error;
-      command.error(`error: option '${option.flags}' value '${text}' from env '${name}' is invalid. ${why}`);
+      command.error(
+        `error: option '${option.flags}' value '${text}' from env '${name}' is invalid. ${messageOf(error)}`,
+      );
     }
   }
 }

@@ -39,6 +39,11 @@ export class Fault extends Error {
   }
 }
 
+/** What was caught, in a few words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The fault of a caller that gave up. */
 export function cancelled(): Fault {
   return new Fault('CANCELLED', 'the call was cancelled before it was answered');

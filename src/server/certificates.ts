@@ -3,6 +3,7 @@
 import { constants } from 'node:crypto';
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import { messageOf } from '../engine/fault.js';
 import { certificates, privateKey } from '../wire/pem.js';
 import type { Log } from './log.js';
 
@@ -86,7 +87,7 @@ export class Certificates {
       this.contents = readFiles(this.files);
     } catch (error) {
       // One of them may have been replaced, and the other not yet; or it is not they that are wrong: nothing can be opened just now.
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       if (problem !== this.problem) this.log.error(`The new TLS files are not used: ${problem}`);
       this.problem = problem;
       this.again = setTimeout(this.look, LOOK_EVERY_MS).unref();
@@ -112,7 +113,7 @@ function readFiles({ cert, key, clientCa }: TlsFiles): Contents {
   try {
     createSecureContext(contents);
   } catch (error) {
-    throw new Error(`${cert} cannot be used: ${error instanceof Error ? error.message : error}`);
+    throw new Error(`${cert} cannot be used: ${messageOf(error)}`);
   }
   return contents;
 }

@@ -6,6 +6,7 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { messageOf } from '../engine/fault.js';
 import { FrameReader, frame } from '../wire/frames.js';
 
 /** The longest request or answer, bytes. */
@@ -78,7 +79,7 @@ async function answer(text: string, commands: Commands): Promise<unknown> {
     if (command === undefined) throw new Error(`this validator knows no command ${name}`);
     return { done: await command(String(argument)) };
   } catch (error) {
-    return { failed: error instanceof Error ? error.message : String(error) };
+    return { failed: messageOf(error) };
   }
 }
 

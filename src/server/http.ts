@@ -11,7 +11,6 @@ import type { Address } from '../wire/address.js';
 /** What a page says. */
 export interface Page {
   readonly status: number;
-  /** As in `text/plain; charset=utf-8`. */
   readonly type: string;
   readonly body: string;
 }
@@ -22,7 +21,8 @@ export type Pages = Readonly<Record<string, () => Page | Promise<Page>>>;
 /** What is taken: connections at a time; milliseconds for asking, for reading the answer, for idling, and in all; bytes of headers. */
 const BOUNDS = { connections: 64, patience: 5_000, idle: 5_000, life: 60_000, headers: 8_192 };
 
-const TEXT = 'text/plain; charset=utf-8';
+/** The type of a plain page. */
+export const TEXT = 'text/plain; charset=utf-8';
 
 export class HttpServer {
   private readonly server: Server;

@@ -4,7 +4,8 @@ import { closeSync, constants, openSync, statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
-import { checkDataFile, completeDataFile, DATA_FILE, hasData, LOCK_FILE, reason } from './folder.js';
+import { messageOf } from '../engine/fault.js';
+import { checkDataFile, completeDataFile, DATA_FILE, hasData, LOCK_FILE } from './folder.js';
 import { LmdbStore } from './lmdb.js';
 import { StoreError } from './store.js';
 
@@ -46,7 +47,7 @@ async function watched(from: string, to: string, report: CopyReport, copy: () =>
   try {
     await copy();
   } catch (error) {
-    throw new StoreError(`${from} could not be copied to ${to}: ${reason(error)}`);
+    throw new StoreError(`${from} could not be copied to ${to}: ${messageOf(error)}`);
   } finally {
     clearInterval(look);
   }

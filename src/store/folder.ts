@@ -16,6 +16,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { tryLock } from 'fs-native-extensions';
+import { messageOf } from '../engine/fault.js';
 import { StoreError } from './store.js';
 
 export const DATA_FILE = 'data.mdb';
@@ -134,12 +135,7 @@ export function damaged(folder: string, what: string): StoreError {
 
 /** The error of a folder that the system keeps us from using. */
 export function unusable(folder: string, error: unknown): StoreError {
-  return new StoreError(`cannot use the data folder ${folder}: ${reason(error)}`);
-}
-
-/** An error in a few words. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return new StoreError(`cannot use the data folder ${folder}: ${messageOf(error)}`);
 }
 
 interface Meta {
@@ -175,7 +171,8 @@ function readMeta(file: number, at: number): Meta | undefined {
  * not shrink, and each transaction has written the root of its own tree. LMDB has no checksum that would say so.
  */
 function agree(file: number, first: Meta, second: Meta): boolean {
-  const [older, newer] = second.transaction > first.transaction ? [first, second] : [second, first];
+  const newer = newest(first, second);
+  const older = newer === first ? second : first;
   if (first.pageSize !== second.pageSize || older.lastPage > newer.lastPage) return false;
   if (newer.lastPage >= newer.mapSize / BigInt(newer.pageSize)) return false;
   if (newer.transaction === 0n) return true;
@@ -191,9 +188,14 @@ function hasOwnRoot(file: number, { root, lastPage, pageSize, transaction }: Met
   return bytes.readBigUInt64LE(PAGE.number) === root && bytes.readBigUInt64LE(PAGE.transaction) === transaction;
 }
 
+/** The meta page of the latest transaction. */
+function newest(first: Meta, second: Meta): Meta {
+  return second.transaction > first.transaction ? second : first;
+}
+
 /** The size of the file as its latest transaction has it, bytes. */
 function wholeSize(first: Meta, second: Meta): number {
-  const { pageSize, lastPage } = second.transaction > first.transaction ? second : first;
+  const { pageSize, lastPage } = newest(first, second);
   return (Number(lastPage) + 1) * pageSize;
 }
 

@@ -1,19 +1,11 @@
 /** The durable store: LMDB in a data folder, one atomic and synced transaction a commit. records.ts says what lies in it. */
 
 import { type Database, open } from 'lmdb';
+import { messageOf } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { type ChainParameters, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
-import {
-  checkDataFile,
-  checkRoom,
-  completeDataFile,
-  damaged,
-  hasData,
-  lockFolder,
-  reason,
-  unusable,
-} from './folder.js';
+import { checkDataFile, checkRoom, completeDataFile, damaged, hasData, lockFolder, unusable } from './folder.js';
 import { missing, Reader } from './reader.js';
 import * as records from './records.js';
 import { key, type Table, textKey, u32, u64 } from './records.js';
@@ -101,7 +93,7 @@ export class LmdbStore implements Store {
     } catch (error) {
       // The system's numbers are above 0, those of LMDB, which speak of what the file holds, below.
       const { code } = error as { code?: unknown };
-      throw typeof code === 'number' && code > 0 ? unusable(folder, error) : damaged(folder, reason(error));
+      throw typeof code === 'number' && code > 0 ? unusable(folder, error) : damaged(folder, messageOf(error));
     } finally {
       process.umask(before);
     }
@@ -112,7 +104,7 @@ export class LmdbStore implements Store {
       return store;
     } catch (error) {
       void database.close();
-      throw error instanceof StoreError && !(error instanceof DamageError) ? error : damaged(folder, reason(error));
+      throw error instanceof StoreError && !(error instanceof DamageError) ? error : damaged(folder, messageOf(error));
     }
   }
 

@@ -1,7 +1,7 @@
 /** Reading records from LMDB, which has no checksums of its own: what is told is what was written, or a DamageError. */
 
 import type { Database } from 'lmdb';
-import { reason } from './folder.js';
+import { messageOf } from '../engine/fault.js';
 import { after, describe, key, type Table, unseal } from './records.js';
 import { DamageError } from './store.js';
 
@@ -89,5 +89,5 @@ export function missing(recordKey: Buffer): DamageError {
 /** LMDB's own numbers are below 0: what it stumbles over is damage. */
 function unreadable(error: unknown): unknown {
   const { code } = error as { code?: unknown };
-  return typeof code === 'number' && code < 0 ? new DamageError(`LMDB: ${reason(error)}`) : error;
+  return typeof code === 'number' && code < 0 ? new DamageError(`LMDB: ${messageOf(error)}`) : error;
 }

@@ -5,9 +5,11 @@
  */
 
 import type { Database } from 'lmdb';
-import { checkRoom, reason, unusable } from './folder.js';
-import { after, describe, key, seal, u32, unseal } from './records.js';
-import { DamageError, StoreError } from './store.js';
+import { messageOf } from '../engine/fault.js';
+import { checkRoom, unusable } from './folder.js';
+import { missing } from './reader.js';
+import { after, key, seal, u32, unseal } from './records.js';
+import { StoreError } from './store.js';
 
 /** What is written in this version, and the only format that is served and verified. */
 export const FORMAT = 2;
@@ -49,7 +51,7 @@ export function upgrade(database: Database<Buffer, Buffer>, folder: string, from
         put(database, key('F'), u32(format + 1));
       });
     } catch (error) {
-      throw error instanceof StoreError ? error : unusable(folder, `format ${format} stays: ${reason(error)}`);
+      throw error instanceof StoreError ? error : unusable(folder, `format ${format} stays: ${messageOf(error)}`);
     }
   }
   report(`The data in ${folder} has format ${FORMAT} now: older versions of hourcoin cannot use it any more`);
@@ -67,7 +69,7 @@ export function otherFormat(folder: string, format: number): StoreError {
 
 function read(database: Database<Buffer, Buffer>, recordKey: Buffer): Buffer {
   const value = database.get(recordKey);
-  if (value === undefined) throw new DamageError(`record ${describe(recordKey)} is missing`, describe(recordKey));
+  if (value === undefined) throw missing(recordKey);
   return unseal(recordKey, value);
 }
 

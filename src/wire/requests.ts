@@ -69,12 +69,17 @@ function readNamed(json: JsonReader): Named {
     ['miner_id', 'api_key'],
     (member) => {
       if (member === 0) minerId = json.keptString();
-      else apiKey = json.null() ? undefined : json.string();
+      else apiKey = readApiKey(json);
     },
     OPTIONAL,
     1,
   );
   return named(minerId, apiKey);
+}
+
+/** null is none. */
+function readApiKey(json: JsonReader): string | undefined {
+  return json.null() ? undefined : json.string();
 }
 
 function named(minerId: string, apiKey: string | undefined): Named {
@@ -92,7 +97,7 @@ function readSubmission(json: JsonReader): () => Request {
     (member) => {
       if (member === 0) minerId = json.keptString();
       else if (member === 1) block = readBlock(json);
-      else apiKey = json.null() ? undefined : json.string();
+      else apiKey = readApiKey(json);
     },
     OPTIONAL,
     2,
