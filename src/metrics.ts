@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { RESULT_NAMES } from './engine/verdict.js';
 import { Histogram, type Meter } from './server/meter.js';
+import { LEAP_SECOND_TABLE } from './time/leap-seconds.js';
 import type { TimeStatus } from './time/time-sync.js';
 import type { ValidatorEvent } from './validator/events.js';
 import type { ValidatorNode } from './validator/node.js';
@@ -164,6 +165,12 @@ export class Metrics {
       'leap_second_unknown',
       '1 where a leap second is announced that is not in the table; else 0.',
       () => [[{}, Number(time()?.unknownLeapSecond ?? false)]],
+    );
+    this.add(
+      'gauge',
+      'leap_seconds_expire_timestamp_seconds',
+      'Until when no leap second can be missing in the table, since the Unix epoch.',
+      () => [[{}, Number(LEAP_SECOND_TABLE.expires) / 1_000]],
     );
   }
 
