@@ -15,6 +15,8 @@ export interface Host {
   readonly turns: Turns;
   /** Answers a frame; undefined closes the connection instead. A number: it comes too soon, and is to be given again after so many milliseconds. */
   answer(bytes: Buffer, from: Connection): Promise<string | undefined> | number;
+  /** Hears of a frame that is none, which ends what is read from a connection. */
+  refused(bad: BadFrame): void;
   /** Hears of a defect, which costs one connection. */
   defect(error: unknown): void;
   /** Counts bytes that have arrived and not been taken: so many more, or fewer. */
@@ -194,6 +196,7 @@ export class Connection {
   }
 
   private refuse(bad: BadFrame): void {
+    this.host.refused(bad);
     // The deployed validator closes without a word; "too long" is told (spec, section 8, "Connections").
     if (bad === 'too long') this.queue(errorToJson(`Frame too long: at most ${LIMITS.messageBytes} bytes of JSON`));
     this.finish();

@@ -69,6 +69,7 @@ export class JsonTcpServer {
       limits,
       turns: new Turns(),
       answer: (bytes, from) => this.answer(bytes, from),
+      refused: (bad) => this.kinds?.unknown.end(bad === 'too long' ? 'LIMIT_EXCEEDED' : 'MALFORMED', 0),
       defect: (error) => this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`),
       hold: (change) => this.hold(change),
       left: (connection) => this.leave(connection),

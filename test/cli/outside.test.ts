@@ -105,15 +105,28 @@ describe('hourcoin validator --http', function () {
     const raw = await RawClient.connect(jsonTcpAddress(validator));
     later(() => raw.destroy());
     await raw.ask('{"Nonsense":{}}');
+    for (const length of [0, 2 ** 32 - 1]) {
+      const broken = await RawClient.connect(jsonTcpAddress(validator));
+      later(() => broken.destroy());
+      const header = Buffer.alloc(4);
+      header.writeUInt32BE(length);
+      await broken.send(header);
+      await broken.answers();
+      broken.destroy();
+    }
     const stream = grpc.watchRounds('w')[Symbol.asyncIterator]();
     await stream.next();
 
-    const { values } = await metrics(validator, (values) => values.get('hourcoin_streams') === 1);
+    const { values } = await metrics(
+      validator,
+      (values) => values.get('hourcoin_streams') === 1 && values.get('hourcoin_connections{protocol="json-tcp"}') === 2,
+    );
     const told = (name: string): number | undefined => values.get(`hourcoin_${name}`);
     for (const [name, value] of [
       ['requests_total{protocol="json-tcp",call="GetRoundInfo",result="OK"}', 2],
       ['requests_total{protocol="json-tcp",call="SubmitBlock",result="OK"}', 2],
-      ['requests_total{protocol="json-tcp",call="unknown",result="MALFORMED"}', 1],
+      ['requests_total{protocol="json-tcp",call="unknown",result="MALFORMED"}', 2],
+      ['requests_total{protocol="json-tcp",call="unknown",result="LIMIT_EXCEEDED"}', 1],
       ['requests_total{protocol="grpc",call="SubmitBlock",result="OK"}', 1],
       ['requests_total{protocol="grpc",call="GetBlock",result="NOT_FOUND"}', 1],
       ['request_seconds_count{protocol="json-tcp",call="SubmitBlock"}', 2],
@@ -123,7 +136,7 @@ describe('hourcoin validator --http', function () {
       ['verdicts_total{result="RejectedMinerInLockout"}', 1],
       ['connections{protocol="json-tcp"}', 2],
       ['connections{protocol="grpc"}', 1],
-      ['connections_total{protocol="json-tcp"}', 2],
+      ['connections_total{protocol="json-tcp"}', 4],
       ['connections_limit', 10_000],
       ['queue_length', 0],
       ['chain_height', 1],
@@ -132,6 +145,7 @@ describe('hourcoin validator --http', function () {
       ['lockouts', 1],
       ['ready', 1],
       ['clock_trusted', 1],
+      ['leap_seconds_expire_timestamp_seconds', Date.parse('2027-06-28') / 1_000],
     ] as const) {
       expect(told(name), name).to.equal(value);
     }
@@ -147,7 +161,7 @@ describe('hourcoin validator --http', function () {
     await stream.return?.(undefined);
     raw.destroy();
     const after = await metrics(validator, (values) => values.get('hourcoin_connections{protocol="json-tcp"}') === 1);
-    expect(after.values.get('hourcoin_connections_total{protocol="json-tcp"}')).to.equal(2);
+    expect(after.values.get('hourcoin_connections_total{protocol="json-tcp"}')).to.equal(4);
   });
 
   it('counts who is turned away at the door and who is slowed down, and nothing that a client says becomes a name', async () => {
