@@ -1,6 +1,6 @@
 /** `hourcoin backup` and `hourcoin restore`: verified copies of a data folder, there whole or not at all. */
 
-import { resolve } from 'node:path';
+import { isAbsolute, relative, resolve } from 'node:path';
 import { copyAtRest, copyChain } from '../store/backup.js';
 import { LmdbStore } from '../store/lmdb.js';
 import { NewFolder } from '../store/new-folder.js';
@@ -15,6 +15,10 @@ const MIB = 1_048_576;
 export async function runBackup(folder: string, data: string): Promise<void> {
   if (!NewFolder.isFree(folder)) {
     throw new ExitError(`there is something in ${folder} already: name a new folder for this backup`);
+  }
+  const within = relative(data, folder);
+  if (!within.startsWith('..') && !isAbsolute(within)) {
+    throw new ExitError(`${folder} lies in the data folder, and would be lost with it: name a folder elsewhere`);
   }
   await copy(data, folder, copyChain);
   say(`  To go back to it: hourcoin restore ${folder} --data NEW`);

@@ -84,9 +84,10 @@ function tellProblems({ blocks, height, problems }: Verification, folder: string
 function remedy(bad: Problem['block'], blocks: number, height: number, folder: string): string[] {
   const restore = '  hourcoin restore BACKUP --data NEW';
   if (bad === 0) return ['There is no sound block before it that could be saved. If there is a backup:', restore];
-  const sound = bad === undefined ? `All ${height} blocks are sound` : `Blocks #0 to #${blocks - 1} are sound`;
+  let sound = blocks === 1 ? 'Block #0 is sound' : `Blocks #0 to #${blocks - 1} are sound`;
+  if (bad === undefined) sound = `All ${height} blocks are sound`;
   return [
-    `${sound}. If there is no backup, they can be saved into a new folder, without keys:`,
+    `${sound}. If there is no backup, what is sound can be saved into a new folder, without keys:`,
     `  hourcoin export chain.hourcoin${bad === undefined ? '' : ` --to ${blocks - 1}`} --data ${folder}`,
     '  hourcoin import chain.hourcoin --data NEW',
     'If there is one:',

@@ -191,6 +191,8 @@ describe('Backup and restore', () => {
       expectRefusal(await run(['backup', folder, '--data', data]), 1, `there is something in ${folder} already`);
       expect(readdirSync(folder)).to.deep.equal(before);
     }
+    expectRefusal(await run(['backup', join(data, 'backup'), '--data', data]), 1, 'lies in the data folder');
+    expect(existsSync(join(data, 'backup'))).to.equal(false);
     writeFileSync(at('file'), '');
     expectRefusal(await run(['backup', at('file'), '--data', data]), 1, 'cannot use the data folder');
     expectRefusal(await run(['backup', at('file/backup'), '--data', data]), 1, 'cannot use the data folder');

@@ -187,7 +187,7 @@ describe('Looking at a chain', () => {
       '  Expected: block #1',
       '  Found:    nothing',
       '',
-      'Blocks #0 to #0 are sound. If there is no backup, they can be saved into a new folder, without keys:',
+      'Block #0 is sound. If there is no backup, what is sound can be saved into a new folder, without keys:',
       `  hourcoin export chain.hourcoin --to 0 --data ${damaged.path}`,
       '  hourcoin import chain.hourcoin --data NEW',
       'If there is one:',
