@@ -15,6 +15,9 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] 
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** How the environment's names for options and arguments begin. */
+export const PREFIX = 'HOURCOIN_';
+
 /** An option that the environment may give too: `--clock-speed` is HOURCOIN_CLOCK_SPEED. */
 export function option(flags: string, description: string): Option {
   const made = new Option(flags, description);
@@ -23,7 +26,7 @@ export function option(flags: string, description: string): Option {
 
 /** The environment's name for an option or argument. */
 export function variable(name: string): string {
-  return `HOURCOIN_${name.toUpperCase().replaceAll('-', '_')}`;
+  return `${PREFIX}${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
 /** Reads a value that is not on the command line as it is read there. `before`: the value that a repeatable option has so far. */
@@ -38,6 +41,9 @@ export function readFlag(text: string): boolean {
   if (/^(0|false|no|off)$/i.test(text)) return false;
   throw new InvalidArgumentError('Write true or false.');
 }
+
+/** A miner's token, which is no option: a command line can be seen by everyone on the machine. */
+export const API_KEY = variable('api-key');
 
 /** HOST:PORT to listen at. */
 export function listenAddress(text: string): string {

@@ -7,7 +7,7 @@ import { outsideTime } from '../outside-time.js';
 import { makeLog } from './log.js';
 import type { Configuration, Setting } from './settings.js';
 import { colour, harmless, say } from './text.js';
-import { doorOptions, type ValidatorArguments } from './validator.js';
+import { doorOptions, type ValidatorArguments, warnOf } from './validator.js';
 
 /** Where the comments begin. */
 const COMMENT_COLUMN = 40;
@@ -18,7 +18,7 @@ const COMMENT_COLUMN = 40;
  * Throws the StartError or ExitError that the validator would end with.
  */
 export async function runConfig(
-  { file, settings, values }: Configuration<ValidatorArguments>,
+  { file, settings, values, strays }: Configuration<ValidatorArguments>,
   isJson: boolean,
 ): Promise<void> {
   const shown = settings.map((setting) => ({ ...setting, value: plain(setting.value) }));
@@ -32,6 +32,7 @@ export async function runConfig(
     for (const setting of shown) say(line(setting));
   }
   const log = await makeLog('warn');
+  warnOf(strays, log);
   planDoors(doorOptions(values), log);
   outsideTime(values, undefined, log);
 }

@@ -2,6 +2,7 @@
 
 import { readFileSync, statSync } from 'node:fs';
 import { type Credentials, isApiKey, secureContext } from '../client/credentials.js';
+import { API_KEY } from './arguments.js';
 import { ExitError } from './exit.js';
 import { colour } from './text.js';
 
@@ -49,7 +50,7 @@ export function rightly<T>(make: () => T): T {
 
 /** The token, which is never an argument: those can be seen by everyone on the machine. */
 function readApiKey(path: string | undefined): string | undefined {
-  if (path === undefined) return process.env.HOURCOIN_API_KEY;
+  if (path === undefined) return process.env[API_KEY];
   const name = `--api-key-file ${path}`;
   const token = String(readSecret(name, path)).replace(/\r?\n$/, '');
   if (isApiKey(token)) return token;

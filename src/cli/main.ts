@@ -4,7 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { messageOf } from '../engine/fault.js';
 import { VERSION } from '../version.js';
-import { readFlag } from './arguments.js';
+import { PREFIX, readFlag } from './arguments.js';
 import { addClientCommands } from './client-commands.js';
 import { ExitError } from './exit.js';
 import { addOperatorCommands } from './operator-commands.js';
@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   process.env.GRPC_VERBOSITY ??= 'NONE';
   // An empty variable is as good as none.
   for (const [name, value] of Object.entries(process.env)) {
-    if (name.startsWith('HOURCOIN_') && value === '') delete process.env[name];
+    if (name.startsWith(PREFIX) && value === '') delete process.env[name];
   }
   try {
     if (process.argv.length <= 2) throw new ExitError('which command? See hourcoin --help', 2);

@@ -23,9 +23,8 @@ function addValidator(program: Command): void {
     .description('keep a chain, judge blocks and serve miners, until Ctrl-C');
   withValidatorOptions(validator).action(async () => {
     const { configure } = await import('./settings.js');
-    const { file, values } = await configure<ValidatorArguments>(validator);
     const { runValidator } = await import('./validator.js');
-    await runValidator(values, file);
+    await runValidator(await configure<ValidatorArguments>(validator));
   });
 }
 

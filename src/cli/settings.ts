@@ -3,7 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Argument, type Command, InvalidArgumentError, type Option } from 'commander';
-import { readValue, variable } from './arguments.js';
+import { API_KEY, PREFIX, readValue, variable } from './arguments.js';
 import type { FileValue } from './config-file.js';
 import { ExitError } from './exit.js';
 
@@ -25,6 +25,8 @@ export interface Configuration<Values> {
   readonly settings: readonly Setting[];
   /** The values by the names that the program has for them, such as `maxConnections`. */
   readonly values: Values;
+  /** Variables that are named like ours, and that no command knows: misspelt, it may be. */
+  readonly strays: readonly string[];
 }
 
 /** The file that is read where none is named, and it is there. */
@@ -60,7 +62,18 @@ export async function configure<Values>(command: Command): Promise<Configuration
   });
   const keys = declared.map((one) => (isOption(one) ? one.attributeName() : one.name()));
   const values = Object.fromEntries(settings.map(({ value }, at) => [keys[at], value])) as Values;
-  return { file: text === undefined ? undefined : file, settings, values };
+  return { file: text === undefined ? undefined : file, settings, values, strays: strays(command) };
+}
+
+/** What orchestrators, too, may set for whatever is called hourcoin: it is told, and no error. */
+function strays(command: Command): string[] {
+  const known = new Set([API_KEY, ...variables(command.parent ?? command)]);
+  return Object.keys(process.env).filter((name) => name.startsWith(PREFIX) && !known.has(name));
+}
+
+function variables(command: Command): string[] {
+  const own = [...command.registeredArguments, ...command.options].map((one) => variable(one.name()));
+  return [...own, ...command.commands.flatMap(variables)];
 }
 
 function isOption(declared: Argument | Option): declared is Option {

@@ -5,12 +5,14 @@ import { formatDifficulty } from '../engine/difficulty.js';
 import type { OperatorLimits } from '../engine/limits.js';
 import type { TimeOptions } from '../outside-time.js';
 import type { TlsFiles } from '../server/certificates.js';
+import type { Log } from '../server/log.js';
 import { ValidatorServer } from '../validator-server.js';
 import { formatAddress, formatEndpoint } from '../wire/address.js';
 import { TIMESCALE_NAMES } from '../wire/answers.js';
 import type { LogLevel } from './arguments.js';
 import { aborted, ExitError, stopSignal } from './exit.js';
 import { makeLog } from './log.js';
+import type { Configuration } from './settings.js';
 import { colour, harmless, say } from './text.js';
 
 export interface ValidatorArguments extends Omit<DoorOptions, 'tls' | 'limits'>, TimeOptions, OperatorLimits {
@@ -30,12 +32,10 @@ export interface ValidatorArguments extends Omit<DoorOptions, 'tls' | 'limits'>,
 /** How long spans may always take to be sent at the end, milliseconds. */
 const FLUSH_MS = 500;
 
-/** `file`: where some of the arguments were read. */
-export async function runValidator(
-  { logLevel, ...options }: ValidatorArguments,
-  file: string | undefined,
-): Promise<void> {
+export async function runValidator({ file, values, strays }: Configuration<ValidatorArguments>): Promise<void> {
+  const { logLevel, ...options } = values;
   const log = await makeLog(logLevel);
+  warnOf(strays, log);
   const stop = stopSignal();
   const traces = wantsTraces(process.env) ? (await import('../traces.js')).startTraces(log) : undefined;
   const { onEvent, onRequest } = traces ?? {};
@@ -83,6 +83,11 @@ export async function runValidator(
   await server.stop();
   await traces?.stop(Math.max(FLUSH_MS, deadline - performance.now()));
   if (failure !== undefined) throw new ExitError(failure.message);
+}
+
+/** A variable that is misspelt sets nothing. */
+export function warnOf(strays: readonly string[], log: Log): void {
+  if (strays.length > 0) log.warn(`The environment has ${strays.join(', ')}, which no option is called: ignored`);
 }
 
 /** Where to listen, and to whom, as a server takes it. Throws an ExitError where it is half a pair. */

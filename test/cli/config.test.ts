@@ -109,6 +109,21 @@ describe('Configuration', () => {
     });
   });
 
+  it('A variable that no option is called sets nothing, and that is told; those of other commands are known', async () => {
+    const env = {
+      HOURCOIN_MAX_CONNECTION: '5',
+      HOURCOIN_API_KEY: 'hck_0123456789',
+      HOURCOIN_ADDRESS: '',
+      HOURCOIN_THREADS: '2',
+    };
+    const { code, stderr } = await config(folderWith(), [], env);
+    expect(code).to.equal(0);
+    expect(JSON.parse(stderr)).to.deep.include({
+      level: 40,
+      msg: 'The environment has HOURCOIN_MAX_CONNECTION, which no option is called: ignored',
+    });
+  });
+
   describe('Which file', () => {
     it('the one that is named, by --config or else HOURCOIN_CONFIG, or else hourcoin.yaml in the current folder', async () => {
       const cwd = folderWith('max-memory: 101');

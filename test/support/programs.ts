@@ -32,8 +32,8 @@ export function start(
   args: readonly string[],
   { cwd, env }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
 ): Program {
-  // Coverage is of this process: hundreds of others would each write megabytes of it as they end.
-  const { NODE_V8_COVERAGE: _, ...inherited } = process.env;
+  // Coverage is of this process: hundreds of others would each write megabytes of it as they end. The seed is the tests' own.
+  const { NODE_V8_COVERAGE: _, HOURCOIN_SEED: __, ...inherited } = process.env;
   const child = spawn(command, args, { cwd, env: { ...inherited, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
