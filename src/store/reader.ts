@@ -16,7 +16,8 @@ export class Reader {
     try {
       const value = this.database.getBinaryFast(recordKey);
       if (value !== undefined) return decode(unseal(recordKey, value), recordKey);
-      this.checkGap(recordKey, recordKey);
+      this.checkEdge(recordKey, true);
+      this.checkEdge(recordKey, false);
       return undefined;
     } catch (error) {
       throw unreadable(error);
@@ -40,15 +41,23 @@ export class Reader {
     return this.range(prefix, after(prefix), decode);
   }
 
-  /** What the records from a key on say, before another key. */
-  *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit?: number, reverse = false): Generator<T> {
-    const range = { start, end, reverse };
+  /** What the records from a key on say, before another key; in reverse from a key down, until before another one. */
+  *range<T>(start: Buffer, end: Buffer, decode: Decode<T>, limit = Infinity, reverse = false): Generator<T> {
     try {
-      for (const recordKey of this.database.getKeys(limit === undefined ? range : { ...range, limit })) {
+      this.checkEdge(start, !reverse);
+      let left = limit;
+      let last = start;
+      for (const recordKey of this.database.getKeys({ start, reverse })) {
+        if (left-- === 0) return;
+        if (isBefore(recordKey, last, reverse)) throw missing(recordKey);
+        // What ends the range may be one of its own whose key was damaged: others could lie behind it.
+        if (!isBefore(recordKey, end, reverse)) return this.checkSound(recordKey);
         const value = this.read(recordKey, decode);
         if (value === undefined) throw missing(recordKey);
         yield value;
+        last = recordKey;
       }
+      this.checkOutermost(last, reverse);
     } catch (error) {
       throw unreadable(error);
     }
@@ -64,21 +73,35 @@ export class Reader {
   }
 
   /**
-   * Believes that no record is there only where those on both sides are sound and in their order: a record whose key was damaged, which
-   * no checksum of its own could tell, still lies beside where it should be. Without this a spent output could be made again.
+   * Believes that no record is there only where the next ones on both sides are sound and in their order: a record whose key was damaged,
+   * which no checksum of its own could tell, still lies beside where it should be, and whoever looks for what lies behind it is led there,
+   * too. Without this a spent output could be made again, and a lockout forgotten. `reverse`: the next one before the key, not after it.
    */
-  checkGap(from: Buffer, to: Buffer): void {
-    for (const [start, reverse] of [
-      [from, true],
-      [to, false],
-    ] as const) {
-      for (const neighbour of this.database.getKeys({ start, reverse, limit: 1 })) {
-        const value = this.database.getBinaryFast(neighbour);
-        if (value === undefined || neighbour.compare(start) > 0 === reverse) throw missing(neighbour);
-        unseal(neighbour, value);
-      }
-    }
+  private checkEdge(start: Buffer, reverse: boolean): void {
+    const [neighbour] = this.database.getKeys({ start, reverse, limit: 1 });
+    if (neighbour === undefined) return this.checkOutermost(start, reverse);
+    if (isBefore(neighbour, start, reverse)) throw missing(neighbour);
+    this.checkSound(neighbour);
   }
+
+  /** Believes that no key follows only where none does: at one that damage has made empty LMDB ends as at the last. */
+  private checkOutermost(recordKey: Buffer, reverse: boolean): void {
+    const [outermost] = this.database.getKeys({ reverse: !reverse, limit: 1 });
+    const isHidden =
+      outermost === undefined ? this.database.getKeysCount() > 0 : isBefore(recordKey, outermost, reverse);
+    if (isHidden) throw new DamageError(`records beside ${describe(recordKey)} are missing`, describe(recordKey));
+  }
+
+  private checkSound(recordKey: Buffer): void {
+    const value = this.database.getBinaryFast(recordKey);
+    if (value === undefined) throw missing(recordKey);
+    unseal(recordKey, value);
+  }
+}
+
+/** Whether a key comes before another one, as they are read. */
+function isBefore(one: Buffer, other: Buffer, reverse: boolean): boolean {
+  return reverse ? one.compare(other) > 0 : one.compare(other) < 0;
 }
 
 /** The error of a record that should be there. */
