@@ -260,13 +260,14 @@ export class Connection {
     clearTimeout(this.frameTimer);
     this.write();
     if (this.waiting > 0 || this.socket.writableEnded || this.socket.destroyed) return;
-    this.socket.end();
     // Whoever sends no more reads the last answers at its own pace.
-    if (this.ended) return;
-    // What still arrives is thrown away for a while: closing on it would reset the connection and lose the last answer.
+    if (this.ended) return void this.socket.end();
+    // What still arrives is thrown away, and for a while after the last answer has left: closing on it would reset the connection and lose that.
     this.socket.resume();
-    const timer = setTimeout(() => this.socket.destroy(), LIMITS.drainMs);
-    this.socket.once('close', () => clearTimeout(timer));
+    this.socket.end(() => {
+      const timer = setTimeout(() => this.socket.destroy(), LIMITS.drainMs);
+      this.socket.once('close', () => clearTimeout(timer));
+    });
   }
 
   /** Bounds how much, and how long, a frame that has not arrived whole may keep. `taken`: another has just arrived whole. */

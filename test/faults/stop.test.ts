@@ -1,5 +1,6 @@
 /** The validator is stopped in the middle of everything: streams, requests that wait, and submissions on both protocols. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
 import { SubmitResult } from '../../gen/hourcoin/v1/validator_service.js';
 import { requestToJson } from '../../src/wire/requests.js';
@@ -16,8 +17,36 @@ import { watching } from '../support/watching.js';
 /** Requests that a connection sends at once. */
 const PIPELINED = 300;
 
+/** Longer than a connection that has broken the protocol is drained for, milliseconds. */
+const SLOWLY_MS = 1_500;
+
 describe('SIGTERM with everything open', () => {
   const later = cleanup();
+
+  it('Whoever reads slowly still gets every answer whole, within --grace', async () => {
+    const folder = temporaryFolder();
+    later(folder.remove);
+    const validator = await startValidator(folder.path, ['--grace', '15000', '--log-level', 'warn']);
+    later(() => end(validator, 'SIGKILL'));
+    const reader = await RawClient.connect(jsonTcpAddress(validator));
+    later(() => reader.destroy());
+    reader.socket.pause();
+    void reader.send(Buffer.concat(Array.from({ length: 100_000 }, () => framed('"GetBlockchainInfo"'))));
+    // While another is served, the reader's answers come to stand still, and some wait in the validator.
+    const other = await RawClient.connect(jsonTcpAddress(validator));
+    later(() => other.destroy());
+    for (let asked = 0; asked < 3_000; asked++) await other.ask('"GetBlockchainInfo"');
+    other.destroy();
+    const exit = end(validator);
+    await sleep(SLOWLY_MS);
+    reader.socket.resume();
+    const answers = await reader.answers();
+    for (const answer of answers) expect(answer).to.match(/^\{"BlockchainInfo":.*\}$/);
+    const bytes = answers.reduce((sum, answer) => sum + 4 + Buffer.byteLength(answer), 0);
+    expect(bytes, 'whole frames').to.equal(reader.pieces.reduce((sum, { length }) => sum + length, 0));
+    reader.destroy();
+    expect(await exit).to.equal(0);
+  });
 
   it('Streams end, what was taken is answered and kept, the rest is told or cut; exit code 0', async () => {
     const folder = temporaryFolder();
