@@ -27,6 +27,8 @@ export const TEXT = 'text/plain; charset=utf-8';
 export class HttpServer {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
+  /** Those whose answer has not left. */
+  private readonly asking = new Set<Socket>();
 
   /** A page that fails is answered with 500, and told to `onDefect`. */
   constructor(
@@ -42,7 +44,7 @@ export class HttpServer {
         connectionsCheckingInterval: Math.min(1_000, bounds.patience),
         maxHeaderSize: bounds.headers,
       },
-      (request, response) => void this.answer(request, response),
+      (request, response) => this.take(request, response),
     );
     this.server.maxConnections = bounds.connections;
     // Of those who neither send nor read.
@@ -69,6 +71,15 @@ export class HttpServer {
   close(): void {
     this.server.close();
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  private take(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    // Who asks on before it has been answered could have any number of pages made.
+    if (this.asking.has(socket)) return void socket.destroy();
+    this.asking.add(socket);
+    response.once('close', () => this.asking.delete(socket));
+    void this.answer(request, response);
   }
 
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -9,7 +9,13 @@ import { until } from '../support/wait.js';
 
 const BOUNDS = { connections: 64, patience: 60_000, idle: 60_000, life: 60_000, headers: 8_192 };
 
+let made = 0;
+
 const PAGES: Pages = {
+  '/counted': () => {
+    made++;
+    return { status: 200, type: 'text/plain', body: 'made\n' };
+  },
   '/page': () => ({ status: 200, type: 'text/plain', body: 'päge\n' }),
   '/busy': async () => ({ status: 503, type: 'text/plain', body: 'busy\n' }),
   '/broken': () => {
@@ -138,6 +144,19 @@ describe('HTTP', () => {
     first.shutDown();
     await first.closed;
     expect(String(Buffer.concat(first.pieces))).to.match(/^HTTP\/1\.1 200 OK\r\n/);
+  });
+
+  it('Who asks on without waiting for the answer is closed: no more than one page is made for it at a time', async () => {
+    const address = await serving();
+    const client = await connected(address);
+    await client.send(Buffer.from('GET /counted HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(1_000)));
+    await until(() => client.ended || client.error !== undefined, 'it is closed');
+    expect(made).to.equal(1);
+    const patient = await connected(address);
+    for (let asked = 1; asked <= 3; asked++) {
+      await patient.send(Buffer.from('GET /counted HTTP/1.1\r\nHost: h\r\n\r\n'));
+      await until(() => String(Buffer.concat(patient.pieces)).split('made\n').length === asked + 1, 'it is answered');
+    }
   });
 
   it('Closed, it lets go of everybody', async () => {
