@@ -13,7 +13,8 @@ export class ExitError extends Error {
   }
 }
 
-const STOPPING = ['SIGINT', 'SIGTERM'] as const;
+/** What asks a program to stop. */
+export const STOPPING = ['SIGINT', 'SIGTERM'] as const;
 
 /** One Ctrl-C comes twice where npm stands between: from the terminal, and handed on. Until then it is one, milliseconds. */
 const TWICE_MS = 500;

@@ -113,6 +113,27 @@ describe('Damaged data', () => {
     expect(errors).to.be.greaterThan(100);
   }).timeout(120_000);
 
+  it('Where damage makes LMDB end the process, `verify` says so, and what can still be done', async () => {
+    const copy = copyOf(sound.path);
+    const file = join(copy.path, 'data.mdb');
+    let ended = 0;
+    for (let page = META_PAGES; ended === 0 && page < data.length / PAGE_BYTES; page++) {
+      const bytes = Buffer.from(data);
+      bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      writeFileSync(file, bytes);
+      const { code, stdout, stderr } = await run(['verify', '--data', copy.path]);
+      expect(code, `page ${page}`).to.be.oneOf([0, 1]);
+      if (!stderr.includes('LMDB ends over it')) continue;
+      ended++;
+      expect(stdout).to.equal('');
+      expect(stderr.trimEnd().split('\n').at(-1)).to.match(
+        /^error: the data in .* is so damaged that LMDB ends over it \(.*\): restore a backup; hourcoin export may still save blocks from it$/,
+      );
+    }
+    expect(ended).to.equal(1);
+    copy.remove();
+  }).timeout(60_000);
+
   it('A record whose key was damaged is noticed where it is missed: nothing is taken for absent that is there', async () => {
     const copy = copyOf(sound.path);
     const id = Buffer.from(present(asked.outputIds[5]), 'hex');
