@@ -1,7 +1,8 @@
 /** `hourcoin export`: writes a chain, or some of its blocks, to a file that any language can read. */
 
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { constants, existsSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { tryLock } from 'fs-native-extensions';
 import { messageOf } from '../engine/fault.js';
 import type { StoredBlock } from '../engine/state.js';
 import { LmdbStore } from '../store/lmdb.js';
@@ -61,16 +62,22 @@ function rangeOf(
 
 /** Written beside its name, and renamed once it is whole and on the disk. */
 async function toFile(source: Source, file: string): Promise<void> {
-  if (existsSync(file)) throw new ExitError(`there is something at ${file} already: choose another name`);
-  const beside = `${file}.unfinished`;
+  mustBeNew(file);
+  const beside = `${file}.hourcoin-unfinished`;
   const unwritten = (error: unknown): never => {
     throw error instanceof ExitError ? error : new ExitError(`${file} cannot be written: ${messageOf(error)}`);
   };
-  // What one that was killed has left, and no link to somewhere else.
-  rmSync(beside, { force: true });
-  const opened = await open(beside, 'wx').catch(unwritten);
+  // There may be what one that was killed has left, but no link to somewhere else.
+  const opened = await open(beside, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW).catch(unwritten);
+  if (!tryLock(opened.fd)) {
+    await opened.close();
+    throw new ExitError(`another export is writing ${file}: choose another name`);
+  }
   await undoable(
     async () => {
+      // One that had the lock may have ended just now.
+      mustBeNew(file);
+      await opened.truncate();
       await writeChain(source, (bytes) => opened.appendFile(bytes));
       await opened.sync();
       renameSync(beside, file);
@@ -79,6 +86,10 @@ async function toFile(source: Source, file: string): Promise<void> {
   )
     .catch(unwritten)
     .finally(() => opened.close());
+}
+
+function mustBeNew(file: string): void {
+  if (existsSync(file)) throw new ExitError(`there is something at ${file} already: choose another name`);
 }
 
 async function toStdout(source: Source): Promise<void> {

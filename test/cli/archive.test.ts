@@ -1,10 +1,11 @@
 /** `hourcoin export` and `hourcoin import`: the chain as a file, out of one data folder and into another. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { tryLock } from 'fs-native-extensions';
 import { key, u32 } from '../../src/store/records.js';
 import { ArchiveReader, ArchiveWriter } from '../../src/wire/archive.js';
 import { EASY, output, winning } from '../support/blocks.js';
@@ -243,6 +244,25 @@ describe('Export and import', () => {
     }
     await good(run(['import', file, '--data', at('new')]));
     expect(readdirSync(at('new'))).to.not.include('.hourcoin-unfinished');
+  });
+
+  it('two exports to one name: the second is refused while the first writes; what a killed one has left is written over, and no link followed', async () => {
+    const beside = at('chain.hourcoin-unfinished');
+    writeFileSync(beside, 'left over '.repeat(10_000));
+    const other = await open(beside, 'r+');
+    expect(tryLock(other.fd)).to.equal(true);
+    const refused = await run(['export', at('chain'), '--data', chain.path]);
+    expectRefusal(refused, 1, `another export is writing ${at('chain')}`);
+    expect(readdirSync(room)).to.deep.equal(['chain.hourcoin-unfinished']);
+    await other.close();
+    await good(run(['export', at('chain'), '--data', chain.path]));
+    expect(readFileSync(at('chain')).equals(readFileSync(file))).to.equal(true);
+    expect(readdirSync(room)).to.deep.equal(['chain']);
+
+    writeFileSync(at('mine'), 'mine');
+    symlinkSync(at('mine'), at('new.hourcoin-unfinished'));
+    expectRefusal(await run(['export', at('new'), '--data', chain.path]), 1, 'cannot be written: ELOOP');
+    expect(readFileSync(at('mine'), 'utf8')).to.equal('mine');
   });
 
   it('where stdout is full it fails', async () => {
