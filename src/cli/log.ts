@@ -6,7 +6,7 @@ import type { LogLevel } from './arguments.js';
 import { harmless } from './text.js';
 
 /** Tokens of API keys, wherever they come from: a miner may have given its own for its name. */
-const TOKENS = /\bhck_[\w-]{8,}/g;
+const TOKENS = /hck_[\w-]{8,}/g;
 
 /** A text for the log: a line, and no secrets. */
 function clean(text: string): string {

@@ -323,6 +323,7 @@ describe('hourcoin validator --http', function () {
       `{"GetRoundInfo":{"miner_id":"${TOKEN}"}}`,
       `{"GetRoundInfo":{"miner_id":"alice","api_key":"${TOKEN}"}}`,
       `{"CheckLockout":{"miner_id":"a ${TOKEN}, b","api_key":7}}`,
+      `{"CheckLockout":{"miner_id":"alice_${TOKEN}"}}`,
     ]) {
       await client.ask(request);
     }
