@@ -1,12 +1,14 @@
 /** `hourcoin backup` and `hourcoin restore`: verified copies of a data folder, there whole or not at all. */
 
-import { isAbsolute, relative, resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { copyAtRest, copyChain } from '../store/backup.js';
 import { LmdbStore } from '../store/lmdb.js';
 import { NewFolder } from '../store/new-folder.js';
+import { StoreError } from '../store/store.js';
 import { ExitError } from './exit.js';
 import { fillFolder } from './fill-folder.js';
-import { colour, say } from './text.js';
+import { colour, quoted, say } from './text.js';
 import { verifyCopy } from './verify.js';
 
 const MIB = 1_048_576;
@@ -16,12 +18,25 @@ export async function runBackup(folder: string, data: string): Promise<void> {
   if (!NewFolder.isFree(folder)) {
     throw new ExitError(`there is something in ${folder} already: name a new folder for this backup`);
   }
-  const within = relative(data, folder);
-  if (!within.startsWith('..') && !isAbsolute(within)) {
+  if (liesIn(folder, data)) {
     throw new ExitError(`${folder} lies in the data folder, and would be lost with it: name a folder elsewhere`);
   }
   await copy(data, folder, copyChain);
-  say(`  To go back to it: hourcoin restore ${folder} --data NEW`);
+  say(`  To go back to it: hourcoin restore ${quoted(folder)} --data NEW`);
+}
+
+/** Whether a path, of which there need be nothing yet, leads into a folder. */
+function liesIn(path: string, folder: string): boolean {
+  for (let one = resolve(path); ; one = dirname(one)) {
+    if (isSame(one, folder)) return true;
+    if (one === dirname(one)) return false;
+    // What it is a link to lies elsewhere.
+    if (existsSync(one)) one = realpathSync(one);
+  }
+}
+
+function isSame(one: string, other: string): boolean {
+  return existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other);
 }
 
 /** Makes a data folder of a backup. */
@@ -29,14 +44,24 @@ export async function runRestore(backup: string, data: string): Promise<void> {
   if (resolve(backup) === resolve(data))
     throw new ExitError('a backup is not restored into itself: choose another --data');
   await copy(backup, data, copyAtRest);
-  say(`  To start it: hourcoin validator --data ${data}`);
+  say(`  To start it: hourcoin validator --data ${quoted(data)}`);
+}
+
+/** Throws a StoreError which, where the data is damaged, names what was copied. */
+async function broughtUp(place: string, from: string): Promise<void> {
+  try {
+    await LmdbStore.open(place, say).close();
+  } catch (error) {
+    const isDamage = error instanceof StoreError && error.message.startsWith(`the data in ${place} is damaged`);
+    throw isDamage ? new StoreError(error.message.replaceAll(place, from)) : error;
+  }
 }
 
 async function copy(from: string, to: string, make: typeof copyChain): Promise<void> {
   const { blocks, tip } = await fillFolder(to, async (place, progress) => {
     await make(from, place, (done, of) => progress.show('MiB', done / MIB, of / MIB));
     // One of an older format is brought to this version's.
-    await LmdbStore.open(place, say).close();
+    await broughtUp(place, from);
     return verifyCopy(place, from, progress);
   });
   say(colour('green', `✓ ${from} is copied to ${to}, and the copy is sound`));

@@ -10,7 +10,7 @@ import { ArchiveError, ArchiveReader } from '../wire/archive.js';
 import { ExitError } from './exit.js';
 import { fillFolder } from './fill-folder.js';
 import type { Progress } from './progress.js';
-import { colour, harmless, say } from './text.js';
+import { colour, harmless, quoted, say } from './text.js';
 
 /** `file`: `-` for stdin. */
 export async function runImport(file: string, data: string): Promise<void> {
@@ -21,7 +21,7 @@ export async function runImport(file: string, data: string): Promise<void> {
   say(colour('green', `✓ The chain of ${name} is in ${data}: every block was judged by the rules`));
   say(`  Blocks:       ${tip === undefined ? 0 : tip.index + 1}`);
   if (tip !== undefined) say(`  Newest block: ${tip.hash.toString('hex')}`);
-  say(`  To start it: hourcoin validator --data ${data}`);
+  say(`  To start it: hourcoin validator --data ${quoted(data)}`);
 }
 
 interface Tip {

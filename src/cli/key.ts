@@ -1,8 +1,9 @@
 /** `hourcoin key`: the keys that miner ids belong to, beside a running validator or without one. */
 
 import { command } from '../server/control.js';
-import { hasData } from '../store/folder.js';
+import { hasData, unusable } from '../store/folder.js';
 import { LmdbStore } from '../store/lmdb.js';
+import { StoreError } from '../store/store.js';
 import { type Key, Keys, type RevokedKey } from '../validator/keys.js';
 import { ExitError } from './exit.js';
 import { plainJson } from './json.js';
@@ -51,6 +52,8 @@ async function ask<T>(
   const store = LmdbStore.open(folder, tell);
   try {
     return await here(new Keys(store));
+  } catch (error) {
+    throw error instanceof StoreError ? error : unusable(folder, error);
   } finally {
     await store.close();
   }

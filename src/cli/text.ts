@@ -13,6 +13,11 @@ export function harmless(text: string): string {
   return text.replace(HARMFUL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** A path as a shell takes it. */
+export function quoted(path: string): string {
+  return /^[\w./:@%+=,~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 /** Colours a text where a stream is a terminal that wants them. */
 export function colour(
   style: 'green' | 'red' | 'yellow' | 'bold' | 'dim',

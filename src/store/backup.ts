@@ -1,6 +1,6 @@
 /** Copies of a data folder's chain, with its keys and all else that is stored. */
 
-import { closeSync, constants, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, constants, openSync, statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tryLock } from 'fs-native-extensions';
@@ -36,7 +36,10 @@ export async function copyAtRest(from: string, to: string, report: CopyReport): 
   if (isInUse(from)) throw new StoreError(`a validator runs on ${from}: hourcoin backup makes a copy beside it`);
   checkDataFile(from);
   const source = join(from, DATA_FILE);
-  await watched(from, to, report, () => copyFile(source, join(to, DATA_FILE), constants.COPYFILE_FICLONE));
+  const copy = join(to, DATA_FILE);
+  await watched(from, to, report, () => copyFile(source, copy, constants.COPYFILE_FICLONE));
+  // A backup may be one that nobody is to write to.
+  chmodSync(copy, 0o600);
   completeDataFile(to);
 }
 

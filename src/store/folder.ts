@@ -11,6 +11,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -64,7 +65,7 @@ export function madeFolders(folder: string): string[] {
 /** What LMDB's files take when they are new, and more. */
 const NEW_FILES_BYTES = 65_536;
 
-/** Throws a StoreError where the disk has no room for a new chain: LMDB would end the process without a word. */
+/** Throws a StoreError where the disk has no room for LMDB's new files: it would end the process without a word. */
 export function checkRoom(folder: string): void {
   const probe = join(folder, ROOM_FILE);
   try {
@@ -76,9 +77,18 @@ export function checkRoom(folder: string): void {
   }
 }
 
-/** Whether there is a data file. */
+/** Whether there is a data file. Throws a StoreError where that may not be known. */
 export function hasData(folder: string): boolean {
-  return existsSync(join(folder, DATA_FILE));
+  try {
+    return statSync(join(folder, DATA_FILE), { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw unusable(folder, error);
+  }
+}
+
+/** Whether LMDB has yet to make one of its files there. */
+export function lacksFiles(folder: string): boolean {
+  return !hasData(folder) || !existsSync(join(folder, READERS_FILE));
 }
 
 /** LMDB's two meta pages, as lmdb 3 lays them out, and how every page begins. */

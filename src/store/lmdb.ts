@@ -5,7 +5,16 @@ import { messageOf } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { OutputStatus } from '../engine/rules.js';
 import { type ChainParameters, type Change, initialState, type State, type StoredBlock } from '../engine/state.js';
-import { checkDataFile, checkRoom, completeDataFile, damaged, hasData, lockFolder, unusable } from './folder.js';
+import {
+  checkDataFile,
+  checkRoom,
+  completeDataFile,
+  damaged,
+  hasData,
+  lacksFiles,
+  lockFolder,
+  unusable,
+} from './folder.js';
 import { missing, Reader } from './reader.js';
 import * as records from './records.js';
 import { key, type Table, textKey, u32, u64 } from './records.js';
@@ -52,7 +61,7 @@ export class LmdbStore implements Store {
     const unlock = lockFolder(folder);
     try {
       if (hasData(folder)) checkDataFile(folder);
-      else checkRoom(folder);
+      if (lacksFiles(folder)) checkRoom(folder);
       return LmdbStore.openDatabase(folder, report, () => {
         try {
           completeDataFile(folder);

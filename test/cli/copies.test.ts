@@ -1,6 +1,15 @@
 /** `hourcoin backup` and `hourcoin restore`: verified copies of a data folder, there whole or not at all. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -191,8 +200,12 @@ describe('Backup and restore', () => {
       expectRefusal(await run(['backup', folder, '--data', data]), 1, `there is something in ${folder} already`);
       expect(readdirSync(folder)).to.deep.equal(before);
     }
-    expectRefusal(await run(['backup', join(data, 'backup'), '--data', data]), 1, 'lies in the data folder');
-    expect(existsSync(join(data, 'backup'))).to.equal(false);
+    symlinkSync(data, at('link'));
+    const before = readdirSync(data);
+    for (const folder of [join(data, 'backup'), join(data, '..backup'), join(data, 'a/b'), at('link/backup')]) {
+      expectRefusal(await run(['backup', folder, '--data', data]), 1, 'lies in the data folder');
+    }
+    expect(readdirSync(data)).to.deep.equal(before);
     writeFileSync(at('file'), '');
     expectRefusal(await run(['backup', at('file'), '--data', data]), 1, 'cannot use the data folder');
     expectRefusal(await run(['backup', at('file/backup'), '--data', data]), 1, 'cannot use the data folder');
