@@ -157,8 +157,8 @@ export class ValidatorServer {
   }
 
   /**
-   * Opens the data folder and listens. Resolves to where. `signal` gives up the wait for a clock that stands behind, which is at most five
-   * seconds.
+   * Opens the data folder and listens. Resolves to where. `signal` gives up the waits for outside time and for a clock that stands behind,
+   * which are a few seconds at most.
    *
    * Throws a {@link StartError} or a {@link StoreError} that says what to do; nothing is left running then, and no chain is begun.
    *
@@ -190,6 +190,7 @@ export class ValidatorServer {
       const keys = new Keys(store);
       this.time = outsideTime(this.options, store.stored, this.log);
       await this.time?.start(signal);
+      signal?.throwIfAborted();
       this.settled = await this.settle(store);
       const clock = await this.clockFor(this.settled, signal);
       const node = new ValidatorNode(store, clock, (event) => this.tell(event), plan.limits);
