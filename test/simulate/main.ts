@@ -18,6 +18,7 @@ const program = new Command('npm run simulate --')
   .option('--seconds <n>', 'as many seeds as can be begun in so many seconds', whole(1, 1_000_000))
   .option('--canary <name>', 'with a bug, which must be found', named)
   .option('--verbose', 'tell the stories')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .addHelpText('after', `\nBugs: ${Object.keys(CANARIES).join(', ')}.`)
   .parse();
 
