@@ -11,7 +11,7 @@ import { overGrpc, overJsonTcp } from '../support/clients.js';
 import { deployedValidator } from '../support/deployed-validator.js';
 import { type Ended, expectRefusal, run } from '../support/ended.js';
 import { memoryNode } from '../support/nodes.js';
-import { end, type RunningValidator, startValidator, temporaryFolder } from '../support/programs.js';
+import { end, hourcoin, type RunningValidator, startValidator, temporaryFolder } from '../support/programs.js';
 import { RawClient } from '../support/sockets.js';
 import { httpServer, type NtpWords, ntpServer, type TimeServer, worldTime } from '../support/time-servers.js';
 import { until } from '../support/wait.js';
@@ -197,6 +197,18 @@ describe('hourcoin validator --time-source', () => {
     const block = winning(await client.getRoundInfo('alice'), 'alice');
     expect((await client.submitBlock('alice', block)).result).to.equal(SubmitResult.ACCEPTED);
     expect(await end(validator)).to.equal(0);
+  });
+
+  it('Ctrl-C while it waits for them: it has not begun, says nothing of listening, exit code 0', async () => {
+    const silent = await ntpServer(atEnd, () => undefined);
+    const folder = temporaryFolder();
+    atEnd(folder.remove);
+    const args = ['127.0.0.1:0', '--grpc', 'off', '--data', folder.path, '--time-source', silent.source];
+    const validator = hourcoin(['validator', ...args]);
+    atEnd(() => end(validator, 'SIGKILL'));
+    await until(() => silent.asked() > 0, 'it waits');
+    expect(await end(validator, 'SIGINT')).to.equal(0);
+    expect(validator.stdout()).to.equal('');
   });
 
   it('goes by the system where no source can be trusted, says so, and takes submissions', async () => {
