@@ -167,8 +167,8 @@ function addVerify(program: Command): void {
     .addOption(read.option('--data <dir>', 'the data folder').argParser(read.folder).default(DEFAULT_DATA))
     .addOption(read.option('--json', 'print JSON'))
     .action(async ({ data, json }) => {
-      const { runVerify } = await import('./verify.js');
-      await runVerify(data, json === true);
+      const { verifyApart } = await import('./verify-apart.js');
+      await verifyApart(data, json === true);
     });
 }
 

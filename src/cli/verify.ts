@@ -1,45 +1,15 @@
 /** `hourcoin verify`: checks a data folder, also beside a running validator. */
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { LmdbStore } from '../store/lmdb.js';
 import { tableOf } from '../store/records.js';
 import { type Problem, type Verification, verify, verifySteps } from '../validator/verify.js';
-import { ExitError, STOPPING } from './exit.js';
+import { ExitError } from './exit.js';
 import { plainJson } from './json.js';
 import { Progress } from './progress.js';
 import { colour, harmless, quoted, say } from './text.js';
 
-/** In the environment of the process that reads. */
-const READER = 'IS_HOURCOIN_READER';
-
-/** How a process ends that LMDB has ended: what it asserts is not so, or a page is not where it should be. 127: SIGABRT did not end it. */
-const ENDED_BY_LMDB: readonly unknown[] = ['SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGSEGV', 127];
-
-/** Reads in a process of its own: damage may lead LMDB astray, and then it is that process that ends without a word. */
 export async function runVerify(folder: string, json: boolean): Promise<void> {
-  if (process.env[READER] !== undefined) return runReader(folder, json);
-  const [, program = '', ...args] = process.argv;
-  const env = { ...process.env, [READER]: '1' };
-  const reader = spawn(process.execPath, [...process.execArgv, program, ...args], { env, stdio: 'inherit' });
-  const stopped = (signal: NodeJS.Signals): void => {
-    reader.kill(signal);
-  };
-  for (const signal of STOPPING) process.on(signal, stopped);
-  const [code, signal] = (await once(reader, 'exit')) as [number | null, NodeJS.Signals | null];
-  for (const signal of STOPPING) process.off(signal, stopped);
-  const ending = signal ?? code;
-  if (ENDED_BY_LMDB.includes(ending)) {
-    throw new ExitError(
-      `the data in ${folder} is so damaged that LMDB ends over it (${ending}): restore a backup; hourcoin export may still save blocks from it`,
-    );
-  }
-  if (signal !== null) process.kill(process.pid, signal);
-  process.exitCode = code ?? 1;
-}
-
-async function runReader(folder: string, json: boolean): Promise<void> {
   const store = LmdbStore.openReadOnly(folder);
   try {
     if (store.stored === undefined) throw new ExitError(`there is no chain in ${folder}`);
