@@ -1,7 +1,7 @@
 /** `hourcoin backup` and `hourcoin restore`: verified copies of a data folder, there whole or not at all. */
 
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { copyAtRest, copyChain } from '../store/backup.js';
 import { LmdbStore } from '../store/lmdb.js';
 import { NewFolder } from '../store/new-folder.js';
@@ -25,18 +25,13 @@ export async function runBackup(folder: string, data: string): Promise<void> {
   say(`  To go back to it: hourcoin restore ${quoted(folder)} --data NEW`);
 }
 
-/** Whether a path, of which there need be nothing yet, leads into a folder. */
+/** Whether a path, of which there need be nothing yet, leads into a folder, also by links. */
 function liesIn(path: string, folder: string): boolean {
-  for (let one = resolve(path); ; one = dirname(one)) {
-    if (isSame(one, folder)) return true;
-    if (one === dirname(one)) return false;
-    // What it is a link to lies elsewhere.
-    if (existsSync(one)) one = realpathSync(one);
-  }
-}
-
-function isSame(one: string, other: string): boolean {
-  return existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other);
+  if (!existsSync(folder)) return false;
+  let there = resolve(path);
+  while (!existsSync(there)) there = dirname(there);
+  const way = relative(realpathSync(folder), realpathSync(there));
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /** Makes a data folder of a backup. */
