@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { cannotListen, type Doors, StartError } from './doors.js';
+import { stackOf } from './engine/fault.js';
 import type { Metrics } from './metrics.js';
 import { HttpServer, type Page, TEXT } from './server/http.js';
 import type { Log } from './server/log.js';
@@ -57,9 +58,7 @@ export class Outside {
       '/readyz': () => this.readyPage(),
       '/metrics': () => this.metricsPage(),
     };
-    this.http = new HttpServer(pages, (error) =>
-      log.error(`A page failed: ${error instanceof Error ? error.stack : error}`),
-    );
+    this.http = new HttpServer(pages, (error) => log.error(`A page failed: ${stackOf(error)}`));
     const opened = await this.http
       .listen(address)
       .catch((error) => cannotListen({ ...address, wire: 'json-tcp', isSecure: false }, error));

@@ -2,7 +2,7 @@
 /** `hourcoin`: one command a file; here is how they begin and end. */
 
 import { Command, CommanderError } from 'commander';
-import { messageOf } from '../engine/fault.js';
+import { messageOf, stackOf } from '../engine/fault.js';
 import { VERSION } from '../version.js';
 import { PREFIX, readFlag } from './arguments.js';
 import { addClientCommands } from './client-commands.js';
@@ -41,7 +41,7 @@ async function end(error: unknown): Promise<number> {
   // What a peer has said may be part of a message.
   const { harmless } = await import('./text.js');
   const told = error instanceof Error && EXPECTED.includes(error.name);
-  const text = told ? harmless(error.message) : error instanceof Error ? error.stack : String(error);
+  const text = told ? harmless(error.message) : stackOf(error);
   process.stderr.write(`error: ${text}\n`);
   return error instanceof ExitError ? error.code : 1;
 }

@@ -44,6 +44,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What was caught, with where it comes from: for the log. */
+export function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** The fault of a caller that gave up. */
 export function cancelled(): Fault {
   return new Fault('CANCELLED', 'the call was cancelled before it was answered');

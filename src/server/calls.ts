@@ -15,7 +15,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { ServerError } from 'nice-grpc-common';
-import { cancelled, Fault } from '../engine/fault.js';
+import { cancelled, Fault, stackOf } from '../engine/fault.js';
 import { faultToGrpc, type GrpcStatus } from '../wire/faults.js';
 import type { Auth, Wish } from './admission.js';
 import { type Caller, type Ends, nameOf } from './caller.js';
@@ -306,7 +306,7 @@ class ServedCall extends ServerInterceptingCall implements Call, Unfinished {
       const result = Number(error.code) === status.NOT_FOUND ? 'NOT_FOUND' : 'MALFORMED';
       return this.end({ code: Number(error.code), details: error.details }, result);
     }
-    this.desk.log.error(`${this.method.path} failed: ${error instanceof Error ? error.stack : error}`);
+    this.desk.log.error(`${this.method.path} failed: ${stackOf(error)}`);
     this.end({ code: status.INTERNAL, details: 'internal error' }, 'INTERNAL');
   }
 

@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Fault } from '../engine/fault.js';
+import { Fault, stackOf } from '../engine/fault.js';
 import { LIMITS } from '../engine/limits.js';
 import type { Validator } from '../validator/validator.js';
 import {
@@ -70,7 +70,7 @@ export class JsonTcpServer {
       turns: new Turns(),
       answer: (bytes, from) => this.answer(bytes, from),
       refused: (bad) => this.kinds?.unknown.end(bad === 'too long' ? 'LIMIT_EXCEEDED' : 'MALFORMED', 0),
-      defect: (error) => this.log.error(`A request failed: ${error instanceof Error ? error.stack : error}`),
+      defect: (error) => this.log.error(`A request failed: ${stackOf(error)}`),
       hold: (change) => this.hold(change),
       left: (connection) => this.leave(connection),
     };

@@ -5,6 +5,7 @@
 
 import { type AddressInfo, type BlockList, createServer, isIPv6, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { stackOf } from '../engine/fault.js';
 import { type Address, type Endpoint, formatAddress } from '../wire/address.js';
 import type { Admission, TurnedAway } from './admission.js';
 import { type Caller, callerAt, nameOf, withoutZone } from './caller.js';
@@ -79,7 +80,7 @@ export class Listener {
       this.accept(socket);
     } catch (error) {
       // Whatever a connection is like, it is one of many.
-      this.door.log.error(`A connection was refused: ${error instanceof Error ? error.stack : error}`);
+      this.door.log.error(`A connection was refused: ${stackOf(error)}`);
       socket.destroy();
     }
   }
