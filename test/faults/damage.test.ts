@@ -51,14 +51,24 @@ describe('Damaged data', () => {
   });
   after(() => sound.remove());
 
+  function newReader(): Reader {
+    const room = temporaryFolder();
+    const reader = new Reader(room.path, asked);
+    atEnd(async () => {
+      await reader.end();
+      room.remove();
+    });
+    return reader;
+  }
+
+  /** What is told, and neither right nor an error. */
+  function wrongOf(told: Told): string[] {
+    return Object.keys(right).filter((name) => ![right[name], null].includes(told[name] ?? null));
+  }
+
   it('Every page in turn: an error, a refused start, a process that ends, or all is right; what is only hidden, `verify` finds', () =>
     seeded(async (choose) => {
-      const room = temporaryFolder();
-      const reader = new Reader(room.path, asked);
-      atEnd(async () => {
-        await reader.end();
-        room.remove();
-      });
+      const reader = newReader();
       const seen = { refused: 0, died: 0, errors: 0, hidden: 0, right: 0 };
       for (const flips of damages(data.length / PAGE_BYTES, choose)) {
         const what = JSON.stringify(flips);
@@ -68,7 +78,7 @@ describe('Damaged data', () => {
           expect(tried.refused, what).to.match(/is damaged|cannot use the data folder/);
           seen.refused++;
         } else {
-          const wrong = Object.keys(right).filter((name) => ![right[name], null].includes(tried.told[name] ?? null));
+          const wrong = wrongOf(tried.told);
           // A page may hide records, and look as if it had never held them: then nothing is told of them, and nothing else.
           expect(wrong.filter((name) => tried.told[name] !== NOTHING).join(), what).to.equal('');
           if (wrong.length > 0) expect(tried.problems, what).to.be.greaterThan(0);
@@ -84,12 +94,7 @@ describe('Damaged data', () => {
     })).timeout(60_000);
 
   it('A damaged key hides neither its record nor those beside it, in any table: what is told is right, or an error', async () => {
-    const room = temporaryFolder();
-    const reader = new Reader(room.path, asked);
-    atEnd(async () => {
-      await reader.end();
-      room.remove();
-    });
+    const reader = newReader();
     let errors = 0;
     // Its table; far ahead of the others; and behind them.
     const ways = [
@@ -106,7 +111,7 @@ describe('Damaged data', () => {
         const tried = present(await reader.try(damaged(data, flips)));
         if ('refused' in tried) errors++;
         else {
-          const wrong = Object.keys(right).filter((name) => ![right[name], null].includes(tried.told[name] ?? null));
+          const wrong = wrongOf(tried.told);
           expect(wrong.join(), what).to.equal('');
           if (Object.values(tried.told).includes(null)) errors++;
           else expect(tried.problems, what).to.be.greaterThan(0);

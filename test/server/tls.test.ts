@@ -6,7 +6,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { connect as connectPlain, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ConnectionOptions, connect, type SecureVersion, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { expect } from 'chai';
 import { SubmitBlockRequest } from '../../gen/hourcoin/v1/validator_service.js';
 import { ConnectionError } from '../../src/client/errors.js';
@@ -277,12 +277,12 @@ describe('TLS at the validator', () => {
     const tls = { cert: brief.path('server.pem'), key: brief.path('server-key.pem'), clientCa: brief.path('ca.pem') };
     const validator = await started({ tls });
     const { ca, cert, key } = brief.credentialsOf('alice');
-    const resuming = ['TLSv1.2', 'TLSv1.3'].map(async (version) => {
-      const options = { ca, cert, key, maxVersion: version as SecureVersion };
+    const resuming = (['TLSv1.2', 'TLSv1.3'] as const).map(async (maxVersion) => {
+      const options = { ca, cert, key, maxVersion };
       const first = await shaken(validator.at('tls'), options);
       const session = new Promise<Buffer>((resolve) => first.once('session', resolve));
       expect(await RawClient.over(first).ask(LOCKOUT)).to.equal(NOT_LOCKED);
-      return { ...options, session: version === 'TLSv1.3' ? await session : first.getSession() };
+      return { ...options, session: maxVersion === 'TLSv1.3' ? await session : first.getSession() };
     });
     const sessions = await Promise.all(resuming);
     const end = Date.parse(new X509Certificate(brief.read('alice.pem')).validTo);
